@@ -1,0 +1,1 @@
+"""What every part of ml-connector shares. Imports no service, no vendor client."""
