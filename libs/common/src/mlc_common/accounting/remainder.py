@@ -1,0 +1,69 @@
+"""What is left of an invoice after its credits: the lines of the credit for an order cancelled after posting. Pure.
+
+Credits that name the store's line reduce that line; credits that do not (amount-only refunds on a clearing account)
+reduce all lines in proportion, so that invoice = credits + remainder holds to the cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from mlc_common.accounting.documents import CreditNote, Invoice, Line, Tax
+from mlc_common.money import allocate
+
+_ZERO = Decimal(0)
+
+
+def remaining_lines(invoice: Invoice, returned: Sequence[CreditNote]) -> tuple[Line, ...]:
+    """The invoice's lines less what the credits ``returned``; empty when nothing is left.
+
+    The sum of the result (net and tax) is exactly ``invoice.total`` less the credits' totals.
+
+    Raises:
+        ValueError: the credits exceed the invoice.
+    """
+    left = invoice.total - sum((credit.total for credit in returned), _ZERO)
+    if left < 0:
+        raise ValueError(f"credits exceed the invoice by {-left} {invoice.currency}")
+    if left == 0:
+        return ()
+    lines, unlinked = list(invoice.lines), _ZERO
+    index = {line.source_line: i for i, line in enumerate(lines) if line.source_line}
+    for credit in returned:
+        for line in credit.lines:
+            at = index.get(line.source_line) if line.source_line else None
+            if at is None:
+                unlinked += line.net + line.tax
+            else:
+                lines[at] = _less(lines[at], line)
+    return tuple(line for line in _spread(lines, unlinked, invoice.currency) if line.net or line.tax)
+
+
+def _less(line: Line, credit: Line) -> Line:
+    given = {tax.code: tax for tax in credit.taxes}
+    missing = [tax for tax in credit.taxes if tax.code not in {own.code for own in line.taxes}]
+    taxes = [_less_tax(tax, given.get(tax.code)) for tax in line.taxes]
+    taxes += [tax.model_copy(update={"amount": -tax.amount, "basis": -tax.basis}) for tax in missing]
+    quantity = line.quantity - credit.quantity
+    return line.model_copy(update={"net": line.net - credit.net, "taxes": tuple(taxes), "quantity": quantity})
+
+
+def _less_tax(tax: Tax, returned: Tax | None) -> Tax:
+    if returned is None:
+        return tax
+    return tax.model_copy(update={"amount": tax.amount - returned.amount, "basis": tax.basis - returned.basis})
+
+
+def _spread(lines: list[Line], unlinked: Decimal, currency: str) -> list[Line]:
+    """Take ``unlinked`` off all lines and their taxes in proportion to what each still holds."""
+    if not unlinked:
+        return lines
+    amounts = [amount for line in lines for amount in (line.net, *(tax.amount for tax in line.taxes))]
+    shares = iter(allocate(unlinked, [max(amount, _ZERO) for amount in amounts], currency))
+    reduced = []
+    for line in lines:
+        net = line.net - next(shares)
+        taxes = tuple(tax.model_copy(update={"amount": tax.amount - next(shares), "basis": net}) for tax in line.taxes)
+        reduced.append(line.model_copy(update={"net": net, "taxes": taxes}))
+    return reduced
