@@ -30,6 +30,7 @@ class HoldReason(StrEnum):
     NO_INVOICE = "no_invoice"
     CREDIT_EXCEEDS_INVOICE = "credit_exceeds_invoice"
     CHANGED_AFTER_POSTING = "changed_after_posting"
+    ORDER_DELETED = "order_deleted"
     AMOUNTS_DIFFER_FROM_ERP = "amounts_differ_from_erp"
     CONFLICT_IN_ERP = "conflict_in_erp"
     DUPLICATED = "duplicated"
@@ -119,6 +120,10 @@ EXPLANATIONS: dict[HoldReason, Explanation] = {
     HoldReason.CHANGED_AFTER_POSTING: Explanation(
         "The order was changed in the store after its document was posted.",
         "Post the difference by hand in the ERP and resolve this hold.",
+    ),
+    HoldReason.ORDER_DELETED: Explanation(
+        "A paid order was deleted or put into the trash in the store.",
+        "Restore it in the store, or reverse it by hand in the ERP and resolve this hold.",
     ),
     HoldReason.AMOUNTS_DIFFER_FROM_ERP: Explanation(
         "What the ERP stored differs from what we sent.",
