@@ -4,7 +4,7 @@ from mlc_common.http.addresses import AddressRefusedError, check_address
 from mlc_common.http.answer import HttpAnswer
 from mlc_common.http.breaker import BreakerState, CircuitBreaker
 from mlc_common.http.client import HttpClient, server_fault
-from mlc_common.http.errors import AnswerTooLarge, CircuitOpen, Unreachable
+from mlc_common.http.errors import AnswerTooLarge, CircuitOpen, Unreachable, UntrustedCertificate
 from mlc_common.http.observer import HttpObserver, SilentObserver
 from mlc_common.http.policy import HttpPolicy
 from mlc_common.http.single_flight import SingleFlight
@@ -22,6 +22,7 @@ __all__ = [
     "SilentObserver",
     "SingleFlight",
     "Unreachable",
+    "UntrustedCertificate",
     "check_address",
     "server_fault",
 ]

@@ -24,7 +24,7 @@ from mlc_common.errors import ConfigurationError, ConnectorError, Unconfirmed
 from mlc_common.http.addresses import AddressRefusedError
 from mlc_common.http.answer import HttpAnswer, Outgoing
 from mlc_common.http.breaker import CircuitBreaker
-from mlc_common.http.errors import AnswerTooLarge, Unreachable
+from mlc_common.http.errors import AnswerTooLarge, Unreachable, UntrustedCertificate
 from mlc_common.http.limits import Turnstile
 from mlc_common.http.observer import HttpObserver, SilentObserver
 from mlc_common.http.outgoing import build
@@ -177,9 +177,7 @@ class HttpClient:
             async with self._turnstile.turn():
                 try:
                     answer = await self._exchange(outgoing)
-                except AnswerTooLarge:
-                    raise
-                except (Unreachable, Unconfirmed, ConfigurationError):
+                except (Unreachable, Unconfirmed, UntrustedCertificate):
                     settled = True
                     self.breaker.failed()
                     raise
@@ -215,8 +213,10 @@ class HttpClient:
                 f"{self.name}: {host} may not be connected to: {refused}. For a system on premises allow private "
                 "addresses on this connection"
             )
+        if any(isinstance(cause, aiohttp.InvalidURL) for cause in causes):
+            return ConfigurationError(f"{self.name}: {host} is not a host name or address; check the connection")
         if any(isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError) for cause in causes):
-            return ConfigurationError(f"{self.name}: the TLS certificate of {host} is not valid; it must be renewed")
+            return UntrustedCertificate(f"{self.name}: the TLS certificate of {host} is not valid; it must be renewed")
         if departure.may_have_left and not outgoing.safe:
             return self._unconfirmed(outgoing, error)
         kind = type(causes[-1]).__name__
