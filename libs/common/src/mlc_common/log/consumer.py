@@ -1,0 +1,186 @@
+"""Consumes topics by positions kept in PostgreSQL: the one place where FastStream meets the log.
+
+The handler gets batches of one partition and must store its effects and the next position in one transaction. Nothing
+is acknowledged to Kafka for correctness; commits only show lag. A lost database or broker is waited out here, without
+leaving the group; a handler that was overtaken is sent back to where the position stands (architecture §2). Anything
+unexpected ends ``LogConsumer.run`` loudly: FastStream by itself would log it and read on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from mlc_common.clock import Clock
+from mlc_common.errors import ConfigurationError, Retryable
+from mlc_common.log.admin import RECORD_LIMIT
+from mlc_common.log.records import Record
+from mlc_common.store.pool import UNAVAILABLE
+from mlc_common.store.positions import Overtaken
+
+_log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_COMMIT_EVERY_S = 5.0
+_POLL_MS = 200
+_MOST_RECORDS = 500
+
+
+class Handler(Protocol):
+    """Where batches go."""
+
+    async def position(self, topic: str, partition: int) -> int:
+        """The next offset to read."""
+        ...
+
+    async def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        """These topics' partitions, and no others, are ours from now on."""
+        ...
+
+    async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        """Store the effects of ``records`` (in order, of one partition) and the next position, in one transaction.
+
+        Raises:
+            Overtaken: another worker moved the position.
+            Retryable: try the same records again.
+        """
+        ...
+
+
+async def _as_it_is(message: Any) -> Any:
+    """FastStream would decode JSON; values are read by the codec alone."""
+    return message.body
+
+
+class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka publishes no types
+    """One consumer group's reading of some topics, until cancelled."""
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], *, group: str, handler: Handler, clock: Clock) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sought: dict[TopicPartition, int] = {}
+        self._committed_at = clock.monotonic()
+        self._broker = KafkaBroker(
+            bootstrap, consumer_only=True, allow_auto_create_topics=False, logger=None, client_id=group
+        )
+        self._subscriber = self._broker.subscriber(
+            *topics,
+            group_id=group,
+            batch=True,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            batch_timeout_ms=_POLL_MS,
+            max_records=_MOST_RECORDS,
+            max_partition_fetch_bytes=RECORD_LIMIT,
+            listener=self,
+            decoder=_as_it_is,
+        )
+        self._subscriber(self._on_batch)
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        """Read until cancelled.
+
+        Args:
+            ready: Set once the group has been joined.
+
+        Raises:
+            Exception: whatever the handler raised unexpectedly.
+        """
+        self._ready = ready
+        try:
+            await self._broker.start()
+            await self._failed
+        finally:
+            await self._broker.stop()
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing to do: a batch in work fails its compare-and-set if another is faster."""
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Go to where the positions stand, before anything is read."""
+        self._sought.clear()
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                for at in assigned:
+                    self._consumer.seek(at, await self._handler.position(at.topic, at.partition))
+                await self._handler.assigned(sorted((at.topic, at.partition) for at in assigned))
+            except (Retryable, *UNAVAILABLE) as error:
+                _log.warning("consumer.waiting_for_positions", error=type(error).__name__)
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            else:
+                break
+        if self._ready is not None:
+            self._ready.set()
+
+    @property
+    def _consumer(self) -> Any:
+        return self._subscriber.consumer
+
+    async def _on_batch(self, message: KafkaMessage) -> None:
+        raw = message.raw_message if isinstance(message.raw_message, tuple) else (message.raw_message,)
+        records = sorted(map(Record.of, raw), key=lambda record: (record.topic, record.partition, record.offset))
+        try:
+            for (topic, partition), group in groupby(records, key=lambda record: (record.topic, record.partition)):
+                await self._until_stored(TopicPartition(topic, partition), list(group))
+            await self._show_lag()
+        except Exception as error:
+            _log.exception("consumer.failed", error=type(error).__name__)
+            if not self._failed.done():
+                self._failed.set_exception(error)
+
+    async def _until_stored(self, at: TopicPartition, records: Sequence[Record]) -> None:
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self._store(at, records)
+            except Overtaken as error:
+                _log.warning("consumer.overtaken", topic=at.topic, partition=at.partition, detail=str(error))
+                self._seek(at, await self._handler.position(at.topic, at.partition))
+                return
+            except (Retryable, *UNAVAILABLE) as error:
+                _log.warning("consumer.waiting", topic=at.topic, partition=at.partition, error=type(error).__name__)
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            else:
+                return
+
+    async def _store(self, at: TopicPartition, records: Sequence[Record]) -> None:
+        stands = await self._handler.position(at.topic, at.partition)
+        fresh = [record for record in records if record.offset >= stands]
+        if not fresh:
+            return
+        if fresh[0].offset == stands:
+            await self._handler.handle(at.topic, at.partition, fresh)
+        elif self._sought.get(at) != stands:
+            self._sought[at] = stands
+            self._seek(at, stands)
+        else:
+            raise ConfigurationError(
+                f"{at.topic}/{at.partition}: offsets {stands} to {fresh[0].offset - 1} are gone from the log. "
+                "Set the topic's retention to unlimited and restore it before going on."
+            )
+
+    def _seek(self, at: TopicPartition, offset: int) -> None:
+        if self._consumer is not None and at in self._consumer.assignment():
+            self._consumer.seek(at, offset)
+
+    async def _show_lag(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._committed_at < _COMMIT_EVERY_S:
+            return
+        self._committed_at = now
+        try:
+            await self._consumer.commit()
+        except KafkaError as error:
+            _log.info("consumer.commit_failed", error=type(error).__name__)

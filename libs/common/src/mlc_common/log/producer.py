@@ -1,0 +1,96 @@
+"""Appends events to the log: acks=all, idempotent, chunked above the message limit, traces carried along.
+
+``publish`` returns only after the broker acknowledged. Kafka transactions are not used (architecture §2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+
+from mlc_common.errors import Retryable
+from mlc_common.events import codec
+from mlc_common.events.envelope import Envelope
+from mlc_common.events.topics import MESSAGE_LIMIT
+from mlc_common.log.admin import RECORD_LIMIT
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Where an event lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class LogProducer:
+    """One producer of a process; an async context manager."""
+
+    def __init__(self, bootstrap: str, *, client_id: str, request_timeout_s: float = 10.0, linger_ms: int = 0) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            client_id=client_id,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=RECORD_LIMIT,
+            request_timeout_ms=int(request_timeout_s * 1000),
+            linger_ms=linger_ms,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._producer.stop()
+
+    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+        """Append one event and wait for the broker's acknowledgement.
+
+        Raises:
+            Retryable: the broker did not acknowledge; the event may or may not be there (its id tells a second copy).
+        """
+        try:
+            waiting = await self._send(topic, await self._chunked(topic, envelope))
+            return _appended(await waiting)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
+
+    async def publish_all(self, batch: Sequence[tuple[str, Envelope]]) -> list[Appended]:
+        """Append events in order per key and wait until all are acknowledged.
+
+        Raises:
+            Retryable: at least one was not acknowledged; appending all of them again is safe.
+        """
+        try:
+            waiting = [await self._send(topic, await self._chunked(topic, envelope)) for topic, envelope in batch]
+            return [_appended(metadata) for metadata in await asyncio.gather(*waiting)]
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
+
+    async def _send(self, topic: str, envelope: Envelope) -> asyncio.Future[RecordMetadata]:
+        waiting: asyncio.Future[RecordMetadata] = await self._producer.send(
+            topic, value=envelope.data, key=envelope.key, headers=envelope.headers()
+        )
+        return waiting
+
+    async def _chunked(self, topic: str, envelope: Envelope) -> Envelope:
+        parts = codec.chunks(envelope, MESSAGE_LIMIT)
+        if not parts:
+            return envelope
+        offsets = [(await (await self._send(topic, part))).offset for part in parts]
+        return codec.manifest(envelope, offsets)
+
+
+def _appended(metadata: RecordMetadata) -> Appended:
+    return Appended(metadata.topic, metadata.partition, metadata.offset)

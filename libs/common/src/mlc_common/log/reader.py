@@ -1,0 +1,77 @@
+"""Reads the log by offsets, without a consumer group: projections, replay, chunked values, tests.
+
+Never commits anything; reading again is always possible and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from mlc_common.errors import Undecodable
+from mlc_common.events import codec
+from mlc_common.events.envelope import Envelope
+from mlc_common.log.admin import RECORD_LIMIT
+from mlc_common.log.records import Record
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=RECORD_LIMIT,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_topic(bootstrap: str, topic: str, *, since: Mapping[int, int] | None = None) -> AsyncIterator[Record]:
+    """All records of ``topic`` up to its end at the time of the call, partition by partition, each in order.
+
+    Args:
+        bootstrap: ``host:port[,host:port]``.
+        topic: The topic.
+        since: First offset per partition; from the beginning where not given.
+    """
+    async with _consumer(bootstrap) as consumer:
+        await consumer.topics()  # loads the cluster's metadata
+        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+        ends = await consumer.end_offsets(partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        for partition in partitions:
+            start = max((since or {}).get(partition.partition, 0), begins[partition])
+            consumer.assign([partition])
+            consumer.seek(partition, start)
+            while start < ends[partition]:
+                record = await consumer.getone(partition)
+                start = record.offset + 1
+                yield Record.of(record)
+
+
+async def whole(bootstrap: str, topic: str, partition: int, envelope: Envelope) -> Envelope:
+    """The event with its value, where that was chunked; the event itself otherwise.
+
+    Raises:
+        Undecodable: the chunks are not there or not what was split.
+    """
+    offsets = codec.chunk_offsets(envelope)
+    if not offsets:
+        return envelope
+    parts = []
+    at = TopicPartition(topic, partition)
+    async with _consumer(bootstrap) as consumer:
+        consumer.assign([at])
+        for offset in offsets:
+            consumer.seek(at, offset)
+            record = await consumer.getone(at)
+            if record.offset != offset or record.value is None:
+                raise Undecodable(f"chunk at {topic}/{partition}/{offset} is gone")
+            parts.append(record.value)
+    return codec.join(envelope, parts)

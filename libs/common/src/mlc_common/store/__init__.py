@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, migrations, consumer positions, outbox, leases. With modules named ``store.py``, the only SQL."""
