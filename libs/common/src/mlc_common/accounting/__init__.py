@@ -24,6 +24,7 @@ from mlc_common.accounting.holds import EXPLANATIONS, Explanation, HoldReason
 from mlc_common.accounting.identity import (
     NumberLimits,
     command_id,
+    derived,
     digest,
     document_key,
     document_number,
@@ -58,6 +59,7 @@ __all__ = [
     "canonical",
     "command_id",
     "content_digest",
+    "derived",
     "digest",
     "document_key",
     "document_number",

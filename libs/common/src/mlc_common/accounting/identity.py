@@ -74,5 +74,13 @@ def external_reference(kind: str, store_code: str, *ids: str, limits: NumberLimi
     return f"{full[: limits.reference - 12]}~{_base32(full)[:11]}"
 
 
+def derived(base: str, suffix: str, limit: int) -> str:
+    """The number or reference of a document that follows from another: a cancellation, an adjustment."""
+    full = f"{base}{suffix}"
+    if len(full) <= limit:
+        return full
+    return f"{base[:2]}{_base32(full)[: min(limit - 2, 10)]}"
+
+
 def _base32(text: str) -> str:
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -6,6 +6,7 @@ ignore unknown fields (architecture §2). A test compares with the published sch
 
 from __future__ import annotations
 
+from datetime import date as Date  # noqa: N812 - the field is called date
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -47,10 +48,11 @@ class DocumentWish(Value):
 
 
 class Withdrawn(Value):
-    """The document should not be."""
+    """The document should not be. ``date`` (store-local) dates the credit where it is already posted."""
 
     wish: Literal["withdrawn"] = "withdrawn"
     rule: str = ""
+    date: Date | None = None
 
 
 class HeldWish(Value):
