@@ -1,0 +1,113 @@
+"""Runs a sandbox's ASGI app with uvicorn: inside a test's event loop, or as a process of its own.
+
+Loopback only unless told otherwise; the port is chosen free. It never leaves a socket or a task behind, and prints
+nothing but the one line that tells the address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+# A client that hangs on purpose must not keep the server from ending.
+GRACE_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A sandbox that listens.
+
+    Args:
+        url: Where, without a trailing slash.
+        app: The app that answers (its ``state`` holds store, faults and clock).
+    """
+
+    url: str
+    app: ASGIApp
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: a test's loop has its own, and a process ends by ``run_forever``."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[RunningSandbox]:
+    """Run ``app`` in the current event loop until the block ends.
+
+    Args:
+        app: The sandbox's app.
+        host: The address to listen on.
+        port: 0 = a free one.
+    """
+    listening = _bind(host, port)
+    # h11: the fault middleware cuts connections through its request cycle.
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=60,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+                raise RuntimeError("the sandbox ended before it listened; its start-up failed")
+            await asyncio.sleep(0.005)
+        address, bound = listening.getsockname()[:2]
+        yield RunningSandbox(f"http://{address}:{bound}", app)
+    finally:
+        server.should_exit = True
+        await task
+        listening.close()
+
+
+def run_forever(app: ASGIApp, host: str, port: int, announce: str) -> None:
+    """Run ``app`` until SIGTERM or SIGINT, after printing one line of JSON with its address.
+
+    Args:
+        app: The sandbox's app.
+        host: The address to listen on.
+        port: 0 = a free one.
+        announce: The sandbox's name in that line.
+    """
+    asyncio.run(_until_told(app, host, port, announce))
+
+
+async def _until_told(app: ASGIApp, host: str, port: int, announce: str) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, told.set)
+    async with serve(app, host=host, port=port) as running:
+        print(json.dumps({"sandbox": announce, "url": running.url}), flush=True)  # noqa: T201 - the announcement
+        await told.wait()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
