@@ -19,11 +19,20 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
     key: bytes | None
     value: bytes | None
+    timestamp_ms: int = 0
 
     @classmethod
     def of(cls, record: ConsumerRecord[bytes | None, bytes | None]) -> Record:
         """From the client library's record."""
-        return cls(record.topic, record.partition, record.offset, tuple(record.headers), record.key, record.value)
+        return cls(
+            record.topic,
+            record.partition,
+            record.offset,
+            tuple(record.headers),
+            record.key,
+            record.value,
+            record.timestamp,
+        )
 
     def envelope(self) -> Envelope:
         """The event in it.

@@ -1,12 +1,12 @@
 """What an ERP must offer the engine, and what the engine may assume of it (architecture §5, last paragraph).
 
 A gateway knows its ERP's dialect and nothing of leases, queues or retries. Every method may raise:
-``Held`` (this document's own fault: a person acts), ``Retryable`` (nothing was done: try later), ``Unconfirmed`` (a write
-was sent and its outcome is unknown: the engine looks), ``Rejected("duplicate")`` (create only: our key is taken: the
-engine looks). Anything else is a defect and holds the order as ``internal_error``.
+``Held`` (this document's own fault: a person acts), ``Retryable`` (nothing was done: try later), ``Unconfirmed`` (a
+write was sent and its outcome is unknown: the engine looks), ``Rejected("duplicate")`` (create only: our key is taken:
+the engine looks). Anything else is a defect and holds the order as ``internal_error``.
 
-``plan`` stands beside the verbs of the architecture because what is resolved live (project, period) must be frozen in the
-ledger before anything is created; ``ensure_party`` is two verbs here, because an intent is recorded between them.
+``plan`` stands beside the verbs of the architecture because what is resolved live (project, period) must be frozen in
+the ledger before anything is created; ``ensure_party`` is two verbs here: an intent is recorded between them.
 """
 
 from __future__ import annotations
@@ -93,8 +93,14 @@ class ErpGateway(Protocol):
         """Create the firm with our key; its ERP id."""
         ...
 
-    async def plan(self, document: BillingDocument, firm: str) -> Plan:
-        """Resolve what is taken from the ERP live; creates nothing."""
+    async def plan(self, document: BillingDocument, *, firm: str, base: Plan | None) -> Plan:
+        """Resolve what is taken from the ERP live; creates nothing.
+
+        Args:
+            document: What is to be posted.
+            firm: The party's firm in the ERP; empty when the document needs none.
+            base: For a credit, the plan its invoice was posted with: it goes to the same place.
+        """
         ...
 
     async def find(self, document: BillingDocument, plan: Plan) -> Sequence[Found]:

@@ -38,7 +38,7 @@ class State(StrEnum):
 
 
 IN_FLIGHT = frozenset({State.CREATING, State.CREATED, State.RECOUNTED, State.FINALISING, State.UNKNOWN, State.POSTED})
-"""A write may have been sent and is not settled: the old wish is followed to its end before a newer one is looked at."""
+"""A write may have been sent and is not settled: the old wish is followed to its end before a newer one."""
 
 FINAL = frozenset({State.VERIFIED, State.WITHDRAWN, State.SUPERSEDED, State.UNCHANGED, State.RESOLVED})
 
@@ -133,7 +133,7 @@ class PartyRow:
 
 
 class Ledger(Protocol):
-    """Whoever keeps the rows. Every write is refused with ``LeaseLost`` when the order's fencing number has moved on."""
+    """Whoever keeps the rows. Writes raise ``LeaseLost`` when the order's fencing number has moved on."""
 
     async def lease_orders(self, erp: str, owner: str, most: int, seconds: float) -> Sequence[OrderLease]:
         """Lease orders that can be worked on, the longest waiting first."""

@@ -90,6 +90,7 @@ create table posting_documents (
     state text not null default 'intended',
     command_id uuid not null,
     pursued text,
+    pursued_seq int not null default 0,
     plan text,
     sent boolean not null default false,
     intent_at timestamptz,

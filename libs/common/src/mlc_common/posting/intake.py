@@ -1,0 +1,90 @@
+"""Takes commands from the log into the posting queue, nothing else: an ERP that is down for a day costs rows.
+
+A command that cannot be decoded holds its order (its key and seq are in the headers); one without those goes to the
+dead letters. Effects and the consumer's position are stored in one transaction (architecture §2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import structlog
+
+from mlc_common import crash
+from mlc_common.accounting import HoldReason, command_id
+from mlc_common.errors import Undecodable
+from mlc_common.events import Command, Envelope, HeldWish, Topics, decode
+from mlc_common.log.dead_letters import dead_letter
+from mlc_common.log.records import Record
+from mlc_common.posting.store import add_commands
+from mlc_common.store import outbox, positions
+from mlc_common.store.pool import Pool
+
+_log = structlog.get_logger(__name__)
+
+
+class CommandIntake:
+    """Handler of one ERP's command topic (see ``mlc_common.log.consumer.Handler``)."""
+
+    def __init__(self, pool: Pool, topics: Topics, erp: str, *, wake: Callable[[], None]) -> None:
+        self._pool = pool
+        self._topics = topics
+        self._erp = erp
+        self._wake = wake
+        self._consumer = f"poster-{erp}"
+
+    async def position(self, topic: str, partition: int) -> int:
+        """See ``Handler``."""
+        return await positions.load(self._pool, self._consumer, topic, partition)
+
+    async def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        """See ``Handler``. Nothing to prepare."""
+
+    async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        """See ``Handler``."""
+        commands, dead = [], []
+        for record in records:
+            try:
+                commands.append(_command(record.envelope()))
+            except Undecodable as error:
+                _log.error("intake.undecodable", topic=topic, partition=partition, offset=record.offset, why=str(error))
+                dead.append(dead_letter(self._topics, record, str(error)))
+        async with self._pool.acquire() as connection, connection.transaction():
+            await add_commands(connection, self._erp, commands)
+            await outbox.add(connection, self._consumer, dead)
+            await positions.advance(
+                connection,
+                self._consumer,
+                topic,
+                partition,
+                expected=records[0].offset,
+                next_offset=records[-1].offset + 1,
+            )
+            crash.point("intake.before_commit")
+        crash.point("intake.after_commit")
+        self._wake()
+
+
+def _command(envelope: Envelope) -> Command:
+    """The command in an event; a held one in its stead when only the headers can be read.
+
+    Raises:
+        Undecodable: not even the headers say which document it is about.
+    """
+    try:
+        return decode(envelope, Command)
+    except Undecodable as error:
+        ext = envelope.extensions
+        try:
+            key, seq = UUID(ext["documentkey"]), int(ext["seq"])
+            flow, kind = ext["flow"], ext["kind"]
+        except (KeyError, ValueError):
+            raise error from None
+        return Command.model_validate(
+            {
+                "command_id": command_id(key, seq), "document_key": key, "flow": flow, "order_key": envelope.subject,
+                "seq": seq, "kind": kind, "cause": envelope.id, "content_digest": "",
+                "wish": HeldWish(reason=HoldReason.INTERNAL_ERROR, detail=f"The command cannot be read: {error}"),
+            }
+        )  # fmt: skip

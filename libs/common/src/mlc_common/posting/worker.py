@@ -1,0 +1,144 @@
+"""Leases orders and lets the engine work on them, some at a time, until stopped. One worker per poster process.
+
+An open circuit breaker stops leasing, not consuming. A defect holds its order and the others go on; twenty in a row stop
+the worker loudly, because a bad deploy must not hold everything (architecture §2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from mlc_common.clock import Clock
+from mlc_common.errors import ConnectorError
+from mlc_common.posting.engine import Engine
+from mlc_common.posting.ledger import LeaseLost, OrderLease
+from mlc_common.store.pool import UNAVAILABLE
+
+_log = structlog.get_logger(__name__)
+
+DEFECTS_IN_A_ROW = 20
+
+
+class TooManyDefects(ConnectorError):  # noqa: N818
+    """Order after order fails for no reason of its own; a person must look before anything else is held."""
+
+    code = "too_many_defects"
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How much at once, and how often to look when nobody wakes us (seconds)."""
+
+    concurrency: int = 4
+    idle_s: float = 0.5
+    unavailable_s: float = 1.0
+
+
+class Worker:
+    """Runs one engine over whatever can be worked on."""
+
+    def __init__(self, engine: Engine, erp: str, clock: Clock, settings: WorkerSettings) -> None:
+        self._engine = engine
+        self._erp = erp
+        self._clock = clock
+        self._settings = settings
+        self._awake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._defects = 0
+
+    def wake(self) -> None:
+        """Say that there may be work."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            TooManyDefects: twenty orders in a row failed unexpectedly.
+        """
+        try:
+            while True:
+                await self._round()
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Work until nothing can be leased any more (tests and one-off runs)."""
+        while await self._lease() or self._running:
+            await self._some_done()
+
+    async def _round(self) -> None:
+        closed_for = self._engine.gateway.open_for()
+        if closed_for > 0:
+            await self._clock.sleep(min(closed_for, self._settings.idle_s))
+            return
+        leased = await self._lease()
+        if self._running and (leased or len(self._running) >= self._settings.concurrency):
+            await self._some_done()
+        elif not leased:
+            await self._idle()
+
+    async def _lease(self) -> bool:
+        free = self._settings.concurrency - len(self._running)
+        if free <= 0:
+            return False
+        self._awake.clear()
+        try:
+            engine = self._engine
+            leases = await engine.ledger.lease_orders(self._erp, engine.owner, free, engine.settings.lease_s)
+        except UNAVAILABLE as error:
+            _log.warning("worker.database_unavailable", error=type(error).__name__)
+            await self._clock.sleep(self._settings.unavailable_s)
+            return False
+        self._start(leases)
+        return bool(leases)
+
+    def _start(self, leases: Sequence[OrderLease]) -> None:
+        for lease in leases:
+            task = asyncio.create_task(self._work(lease), name=f"post {lease.order_key}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _some_done(self) -> None:
+        if not self._running:
+            return
+        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _idle(self) -> None:
+        waiting = asyncio.create_task(self._awake.wait())
+        try:
+            await asyncio.wait(
+                {waiting, *self._running}, timeout=self._settings.idle_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            waiting.cancel()
+
+    async def _work(self, lease: OrderLease) -> None:
+        with structlog.contextvars.bound_contextvars(flow=lease.flow, order=lease.order_key):
+            try:
+                await self._engine.work(lease)
+                self._defects = 0
+            except LeaseLost:
+                _log.warning("worker.lease_lost")
+            except UNAVAILABLE as error:
+                _log.warning("worker.database_unavailable", error=type(error).__name__)
+            except Exception as error:
+                await self._defect(lease, error)
+
+    async def _defect(self, lease: OrderLease, error: Exception) -> None:
+        self._defects += 1
+        _log.exception("worker.defect", error=type(error).__name__)
+        if self._defects >= DEFECTS_IN_A_ROW:
+            raise TooManyDefects(f"{self._defects} orders in a row failed; the last: {type(error).__name__}") from error
+        try:
+            await self._engine.hold_for_defect(lease, f"{type(error).__name__} in the posting engine.")
+        except (LeaseLost, *UNAVAILABLE) as lost:
+            _log.warning("worker.could_not_hold", error=type(lost).__name__)
