@@ -1,7 +1,7 @@
 """Leases orders and lets the engine work on them, some at a time, until stopped. One worker per poster process.
 
-An open circuit breaker stops leasing, not consuming. A defect holds its order and the others go on; twenty in a row stop
-the worker loudly, because a bad deploy must not hold everything (architecture §2).
+An open circuit breaker stops leasing, not consuming. A defect holds its order and the others go on; twenty in a row
+stop the worker loudly, because a bad deploy must not hold everything (architecture §2).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Worker:
         self._awake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._defects = 0
+        self._failure: BaseException | None = None
 
     def wake(self) -> None:
         """Say that there may be work."""
@@ -74,6 +75,8 @@ class Worker:
             await self._some_done()
 
     async def _round(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         closed_for = self._engine.gateway.open_for()
         if closed_for > 0:
             await self._clock.sleep(min(closed_for, self._settings.idle_s))
@@ -103,23 +106,25 @@ class Worker:
         for lease in leases:
             task = asyncio.create_task(self._work(lease), name=f"post {lease.order_key}")
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+        self._awake.set()
 
     async def _some_done(self) -> None:
-        if not self._running:
-            return
-        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        if self._running:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        if self._failure is not None:
+            raise self._failure
 
     async def _idle(self) -> None:
-        waiting = asyncio.create_task(self._awake.wait())
         try:
-            await asyncio.wait(
-                {waiting, *self._running}, timeout=self._settings.idle_s, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            waiting.cancel()
+            await asyncio.wait_for(self._awake.wait(), self._settings.idle_s)
+        except TimeoutError:
+            return
 
     async def _work(self, lease: OrderLease) -> None:
         with structlog.contextvars.bound_contextvars(flow=lease.flow, order=lease.order_key):
