@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -95,6 +96,26 @@ def test_a_process_that_only_got_the_same_number_is_left_alone(tmp_path: Path) -
     finally:
         stranger.kill()
         stranger.wait()
+
+
+@pytest.mark.crash
+async def test_a_start_that_is_cancelled_half_way_leaves_nothing_running(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def report(part: str, what: str) -> None:
+        if (part, what) == ("kafka", "starting"):
+            loop.call_soon_threadsafe(begun.set)
+
+    stack = LocalStack(tmp_path, durable=False, environment={}, report=report)
+    entering = asyncio.create_task(stack.__aenter__())
+    await begun.wait()
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    mine = psutil.Process().children(recursive=True)
+    assert not [child for child in mine if str(tmp_path) in " ".join(child.cmdline())]
+    stack.destroy()
 
 
 async def test_servers_named_by_the_environment_are_used_and_nothing_is_started(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ class Display:
 
 def up(data: Path) -> None:
     """Run the stack until it is told to end; prints its addresses as one JSON line once both answer."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A shell that starts us in the background has SIGINT ignored; whoever sends one means it.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)
     display = Display()
     stack = LocalStack(data, report=display.report)
     try:
@@ -91,7 +93,7 @@ def fetch() -> None:
     """Fetch Kafka's jars into the cache, showing how far it is."""
     with Display() as display:
         display.report("kafka", "looking for its jars")
-        jars = fetch_jars(lambda have, want: display.report("kafka", f"fetching jars {have}/{want}"))
+        jars = fetch_jars(lambda have, want: display.report("kafka", f"jars {have}/{want}"))
         display.report("kafka", f"ready: {len(jars)} jars checked")
 
 

@@ -2,7 +2,8 @@
 
 A jar whose sum differs is deleted and never put on a class path. The list is written by `make lock`, from what jgo
 resolves; fetching resolves nothing, so the same commit always runs the same bytes. Where jars are fetched from and
-cached is jgo's own configuration (`~/.config/jgo.conf`, `M2_REPO`).
+cached is jgo's own configuration (`~/.config/jgo.conf`, `M2_REPO`). jgo is imported late: it takes a third of a second,
+which every test run would pay.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import jgo
-import requests
-from jgo.config import GlobalSettings
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.maven import MavenContext
+from typing import TYPE_CHECKING
 
 from mlc_localstack.errors import StackError
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 # The broker, and the binding without which it would swallow its own error messages. They are resolved one after the
 # other: together, the second one's managed versions would replace the versions that Kafka was released with.
@@ -71,15 +70,21 @@ def fetch_jars(progress: Progress | None = None) -> list[Path]:
     with _cache_lock(context.repo_cache), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
         paths = {pool.submit(_fetch, context, jar): jar for jar in jars}
         found = {}
-        for done in as_completed(paths):
-            found[paths[done]] = done.result()
-            if progress is not None:
-                progress(len(found), len(jars))
+        try:
+            for done in as_completed(paths):
+                found[paths[done]] = done.result()
+                if progress is not None:
+                    progress(len(found), len(jars))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [found[jar] for jar in jars]
 
 
 def write_lock() -> int:
     """Resolve Kafka anew and write the list; the number of jars in it."""
+    import jgo
+
     jars: dict[tuple[str, str], LockedJar] = {}
     for endpoint in ENDPOINTS:
         for artifact in jgo.resolve(endpoint):
@@ -92,6 +97,10 @@ def write_lock() -> int:
 
 
 def _context() -> MavenContext:
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
+
     settings = GlobalSettings.load()
     # A mirror that the user configured under the same name takes the place of the default.
     return MavenContext(
@@ -121,7 +130,7 @@ def _fetch(context: MavenContext, jar: LockedJar) -> Path:
     for last_try in (False, True):
         try:
             path = Path(artifact.resolve())
-        except (OSError, RuntimeError, requests.RequestException) as error:
+        except (OSError, RuntimeError) as error:  # what requests raises is an OSError too
             if last_try:
                 raise StackError(
                     f"cannot fetch {jar.name}: check the network or your proxy and try again ({error})"

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 
@@ -94,6 +95,7 @@ class KafkaServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: tuple[int, int] | None = None
         self._class_path = ""
+        self._abandoned = Event()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -133,6 +135,10 @@ class KafkaServer:
         self._end(signal.SIGTERM)
         self._ownership.release()
 
+    def abandon(self) -> None:
+        """Let a start that is under way in another thread fail as soon as it can; this object is not started again."""
+        self._abandoned.set()
+
     def kill(self) -> None:
         """End by SIGKILL, as a crash would; start() brings it back with its data and its address."""
         self._end(signal.SIGKILL)
@@ -170,12 +176,20 @@ class KafkaServer:
 
     def _prepare(self) -> None:
         if not self._class_path:
-            jars = fetch_jars(lambda have, want: self._report(f"fetching jars {have}/{want}"))
+            jars = fetch_jars(self._report_jars)
             self._class_path = os.pathsep.join(str(jar) for jar in jars)
         for name in ("log", "tmp"):
             (self._directory / name).mkdir(exist_ok=True)
         (self._directory / "log4j2.properties").write_text(_LOG4J)
         self.log_file.unlink(missing_ok=True)
+
+    def _report_jars(self, have: int, want: int) -> None:
+        self._go_on()
+        self._report(f"jars {have}/{want}")
+
+    def _go_on(self) -> None:
+        if self._abandoned.is_set():
+            raise StackError("the start of Kafka was given up")
 
     def _launch(self) -> None:
         # A fixed address is kept; a fresh one may have been taken since it was looked for, so three are tried.
@@ -259,6 +273,7 @@ class KafkaServer:
         assert self._ports is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
+            self._go_on()
             with suppress(OSError), socket.create_connection(("127.0.0.1", self._ports[0]), timeout=1):
                 return True
             time.sleep(0.05)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -81,6 +82,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._port: int | None = None
         self._bin = Path()
+        self._abandoned = Event()
 
     @property
     def dsn(self) -> str:
@@ -128,6 +130,10 @@ class PostgresServer:
         """Stop in order: open sessions are cut, everything is written down."""
         self._end(signal.SIGINT)
         self._ownership.release()
+
+    def abandon(self) -> None:
+        """Let a start that is under way in another thread fail as soon as it can; this object is not started again."""
+        self._abandoned.set()
 
     def kill(self) -> None:
         """End by SIGKILL, as a crash would; start() brings it back with its data and its address."""
@@ -264,11 +270,16 @@ class PostgresServer:
         # Nothing of the caller's environment (PGDATA, PGOPTIONS, PGPORT) may change what runs.
         return {"PATH": os.defpath, "LC_ALL": "C"}
 
+    def _go_on(self) -> None:
+        if self._abandoned.is_set():
+            raise StackError("the start of PostgreSQL was given up")
+
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> bool:
         """The server writes "ready" as the eighth line of its pid file, which is what pg_ctl waits for too."""
         pid_file = self._cluster / "postmaster.pid"
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
+            self._go_on()
             lines = pid_file.read_text().splitlines() if pid_file.exists() else []
             if len(lines) >= 8 and lines[7].strip() == "ready":
                 return True

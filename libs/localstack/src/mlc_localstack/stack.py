@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -79,8 +79,7 @@ class LocalStack:
         """
         try:
             with self._lock, ThreadPoolExecutor(2) as pool:
-                for waiting in [pool.submit(self._start_kafka), pool.submit(self._start_postgres)]:
-                    waiting.result()
+                self._wait_for(pool.submit(self._start_kafka), pool.submit(self._start_postgres))
         except BaseException:
             self.stop()
             raise
@@ -120,6 +119,8 @@ class LocalStack:
             await asyncio.to_thread(self.start)
         except asyncio.CancelledError:
             # The thread goes on regardless; stop() waits for it.
+            self.kafka.abandon()
+            self.postgres.abandon()
             await asyncio.to_thread(self.stop)
             raise
         return self
@@ -128,6 +129,17 @@ class LocalStack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.stop)
+
+    def _wait_for(self, *starts: Future[None]) -> None:
+        """Wait for both; the first failure, and Ctrl-C, lets the other one give up instead of finishing its start."""
+        try:
+            done, _ = wait(starts, return_when=FIRST_EXCEPTION)
+            for start in done:
+                start.result()
+        except BaseException:
+            self.kafka.abandon()
+            self.postgres.abandon()
+            raise
 
     def _start_kafka(self) -> None:
         if not self._given_kafka:
