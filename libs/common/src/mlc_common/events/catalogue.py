@@ -137,7 +137,11 @@ class FetchRequested(Event):
 
 
 class MappingApplied(Event):
-    """A mapping version is in force from here on, for one flow. ``text`` is the YAML exactly as applied."""
+    """A mapping version is in force from here on, for one flow. ``text`` is the YAML exactly as applied.
+
+    ``needs`` names what a snapshot must hold beyond order and refunds (``products``, ``customer``); ``since`` is the
+    cut-over date: nothing older is read from the store.
+    """
 
     event_type: ClassVar[str] = "mlc.control.mapping-applied.v1"
     flow: str
@@ -145,6 +149,8 @@ class MappingApplied(Event):
     erp: str
     version: str
     text: str
+    needs: list[str] = Field(default_factory=list)
+    since: Date | None = None
     by: str
     at: datetime
 

@@ -40,12 +40,29 @@ create table mappings (
     store text not null,
     erp text not null,
     body text not null,
+    needs text[] not null default '{}',
+    since date,
     applied_by text not null,
     applied_at timestamptz not null,
     current boolean not null,
     primary key (flow, version)
 );
 create unique index mappings_one_current on mappings (flow) where current;
+
+-- How far each poll has read (a projection of PollCompleted), and snapshots the mapper asked for.
+create table poll_cursors (
+    connection text not null,
+    what text not null,
+    read_until timestamptz not null,
+    primary key (connection, what)
+);
+create table fetch_queue (
+    fetch_id uuid primary key,
+    connection text not null,
+    order_id text not null,
+    not_before timestamptz not null default now(),
+    attempts int not null default 0
+);
 
 -- Commands as they arrived. Nothing behind a gap in seq is leased.
 create table posting_queue (
@@ -133,6 +150,6 @@ create table leases (
 
 -- migrate: rollback
 
-drop table leases, posting_parties, posting_documents, posting_orders, posting_queue, mappings, order_states, outbox,
+drop table fetch_queue, poll_cursors, leases, posting_parties, posting_documents, posting_orders, posting_queue, mappings, order_states, outbox,
     consumer_positions;
 drop sequence fencing_numbers;
