@@ -1,0 +1,185 @@
+"""Look-ups: how they are asked (``filterHash``), walked page by page, and checked row by row (§5).
+
+The tenant ignores what it does not understand and then answers unfiltered rows, so every row is compared with what was
+asked: a look-up whose rows do not match is an error, never a hit and never a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from mlc_common.http import HttpAnswer
+from mlc_vendors.deltek.contract import Operator, Query
+from mlc_vendors.deltek.errors import LookupMismatch, UnknownShape
+
+RawRow = dict[str, Any]
+MOST_ROWS = 5000  # a look-up of ours finds a handful; this many means that something is wrong
+_WRAPPERS = ("rows", "data", "body")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``field`` compared with ``value``.
+
+    Attributes:
+        field: Column name, in the tenant's letter case.
+        value: Text, or a whole number.
+        op: eq, ge, lt or like (``like`` finds the value anywhere in the column).
+    """
+
+    field: str
+    value: str | int
+    op: Operator = "eq"
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row is one that was asked for. A row without the column is not."""
+        if self.field not in row:
+            return False
+        found = row[self.field]
+        if self.op == "like":
+            return str(self.value).strip("%").casefold() in str(found).casefold()
+        if self.op == "eq":
+            return found is not None and str(found) == str(self.value)
+        return self._ordered(found)
+
+    def _ordered(self, found: Any) -> bool:
+        if isinstance(self.value, int) and isinstance(found, int | Decimal):
+            return found >= self.value if self.op == "ge" else found < self.value
+        left, right = str(found), str(self.value)  # ISO dates order as text
+        return left >= right if self.op == "ge" else left < right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """A list to read whole.
+
+    Attributes:
+        where: Conditions, all of which must hold; sent, and checked on every row.
+        expect: Conditions that the address itself implies; not sent, but checked on every row.
+        key: Columns that tell rows apart; the same key on two pages is one row.
+        order: A column that is unique within the look-up: without an order pages overlap.
+        extra: More query parameters.
+    """
+
+    key: tuple[str, ...]
+    order: str
+    where: Sequence[Condition] = ()
+    expect: Sequence[Condition] = ()
+    extra: Sequence[tuple[str, str]] = ()
+
+
+def filter_params(where: Sequence[Condition], spelling: Query) -> list[tuple[str, str]]:
+    """``filterHash[n][…]`` parameters; the condition sits on the entry before the one that it joins."""
+    name, value, kind, operator, condition, sequence = spelling.filter.parts
+    params: list[tuple[str, str]] = []
+    for number, one in enumerate(where):
+        parts = {
+            name: one.field,
+            value: str(one.value),
+            kind: "int" if isinstance(one.value, int) else "string",
+            operator: spelling.filter.ops[one.op],
+            sequence: str(number),
+        }
+        if number + 1 < len(where):
+            parts[condition] = "AND"
+        params += [(f"{spelling.filter.prefix}[{number}][{part}]", text) for part, text in parts.items()]
+    return params
+
+
+def page_params(lookup: Lookup, page: int, path: str, spelling: Query) -> list[tuple[str, str]]:
+    """Everything that one page of a look-up is asked with; page and order are always said (assumed A3)."""
+    params = [*lookup.extra, *filter_params(lookup.where, spelling)]
+    if spelling.wants_max_rows(path):
+        params.append((spelling.max_rows, str(MOST_ROWS)))
+    params.append((spelling.page, str(spelling.page_base + page)))
+    params.append((spelling.page_size, str(spelling.default_page_size)))
+    params.append((spelling.order, spelling.order_asc.format(field=lookup.order)))
+    return params
+
+
+@dataclass
+class Walk:
+    """The pages of one look-up, added one by one until it is complete."""
+
+    lookup: Lookup
+    what: str
+    rows: dict[tuple[str, ...], RawRow] = field(default_factory=dict)
+    pages: int = 0
+    _first: int = 0
+
+    def add(self, page: Sequence[RawRow]) -> bool:
+        """Take a page; True where another one must be asked for.
+
+        Complete is: an empty page, or one shorter than the first page of this walk (the tenant may cap the page size,
+        so a short first page proves nothing), or one that brings nothing new (the tenant ignores paging).
+
+        Raises:
+            LookupMismatch: a row is not what was asked for, or there are more rows than a look-up of ours can have.
+            UnknownShape: rows without their key, or different rows with one key.
+        """
+        self.pages += 1
+        if self.pages == 1:
+            self._first = len(page)
+        before, here = len(self.rows), set[tuple[str, ...]]()
+        for row in page:
+            self._check(row)
+            key = self._key(row)
+            if key in here and self.rows[key] != row:
+                raise UnknownShape(f"Deltek answered different rows of one key for {self.what}; none can be trusted")
+            here.add(key)
+            self.rows.setdefault(key, row)
+        if len(self.rows) >= MOST_ROWS:
+            raise LookupMismatch(f"Deltek found {len(self.rows)} rows for {self.what}; narrow the look-up")
+        return len(page) >= self._first and len(self.rows) > before
+
+    def _key(self, row: RawRow) -> tuple[str, ...]:
+        missing = [name for name in self.lookup.key if name not in row]
+        if missing:
+            raise UnknownShape(f"Deltek answered rows for {self.what} without {', '.join(missing)}")
+        return tuple(str(row[name]) for name in self.lookup.key)
+
+    def _check(self, row: RawRow) -> None:
+        for condition in (*self.lookup.where, *self.lookup.expect):
+            if not condition.holds(row):
+                raise mismatch(self.what, condition.field)
+
+
+def mismatch(what: str, column: str) -> LookupMismatch:
+    """The error for rows that nobody asked for."""
+    return LookupMismatch(
+        f"Deltek answered rows for {what} whose {column} is not the one asked for; it may not know this column or "
+        "filter: check fields and query of the tenant contract"
+    )
+
+
+def rows_of(answer: HttpAnswer, what: str) -> list[RawRow]:
+    """The rows of a list's answer: a bare array, also for a single key; wrappers were seen as tolerated.
+
+    Raises:
+        Undecodable: it is not JSON.
+        UnknownShape: anything else; it must never count as "no rows".
+    """
+    body = answer.json()
+    if isinstance(body, dict):
+        wrapped = [value for name, value in body.items() if str(name).lower() in _WRAPPERS]
+        body = wrapped[0] if len(wrapped) == 1 else body
+    if isinstance(body, list) and all(isinstance(row, dict) for row in body):
+        return body
+    raise UnknownShape(f"Deltek answered {what} in an unknown form; compare the tenant's version with its contract")
+
+
+def record_of(answer: HttpAnswer, what: str, *, key: str) -> RawRow:
+    """The one record of a write's answer: an array of one, or the object itself; it must have its key.
+
+    Raises:
+        Undecodable: it is not JSON.
+        UnknownShape: no record, several, or one without its key.
+    """
+    body = answer.json()
+    rows = [body] if isinstance(body, dict) and key in body else rows_of(answer, what)
+    if len(rows) != 1 or key not in rows[0]:
+        raise UnknownShape(f"Deltek answered {what} without the record; compare the tenant's version with its contract")
+    return rows[0]
