@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import signal
 import sys
 import time
@@ -97,18 +98,28 @@ def fetch() -> None:
         display.report("kafka", f"ready: {len(jars)} jars checked")
 
 
+def clean(data: Path) -> None:
+    """Delete the stack's data, and what root's PostgreSQL keeps outside of the checkout."""
+    LocalStack(data, environment={}).destroy()
+    shutil.rmtree(data, ignore_errors=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 if all went well, 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m mlc_localstack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="run Kafka and PostgreSQL in the foreground, until Ctrl-C")
     start.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where the data is kept (%(default)s)")
+    erase = commands.add_parser("clean", help="delete the data of a stack that is not running")
+    erase.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where the data is (%(default)s)")
     commands.add_parser("fetch", help="fetch Kafka's jars")
     commands.add_parser("lock", help="resolve Kafka's jars anew and write their list (for maintainers)")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "up":
             up(chosen.data)
+        elif chosen.command == "clean":
+            clean(chosen.data)
         elif chosen.command == "fetch":
             fetch()
         else:
