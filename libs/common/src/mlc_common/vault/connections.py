@@ -1,0 +1,67 @@
+"""A connection: one store or ERP that a tenant connected, without its secrets (those are in the vault).
+
+Pure; the table is read and written in ``mlc_common.store.connections``. A setting that looks like a credential is
+refused, so that none ends up in a table that people may read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+_SECRET_NAMES = re.compile(r"secret|passw|token|credential|api_?key|consumer_?key|private_?key", re.IGNORECASE)
+
+
+class ConnectionKind(StrEnum):
+    """The outside systems; the table's check constraint lists the same."""
+
+    WOOCOMMERCE = "woocommerce"
+    BIGCOMMERCE = "bigcommerce"
+    AMAZON = "amazon"
+    DELTEK = "deltek"
+    ACUMATICA = "acumatica"
+    GP = "gp"
+
+
+def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
+    for name, value in _leaves(settings):
+        if _SECRET_NAMES.search(name):
+            raise ValueError(f"setting {name!r} looks like a credential; store it in the vault instead")
+        if isinstance(value, str) and "@" in value and "://" in value and urlsplit(value).password:
+            raise ValueError(f"setting {name!r} holds a password in an address; store it in the vault instead")
+    return settings
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, path)
+    else:
+        yield path, value
+
+
+class Connection(BaseModel):
+    """One connected system.
+
+    Attributes:
+        id: Short name; in webhook addresses, Kafka keys and metrics, so letters, digits, ``-`` and ``_`` only.
+        kind: Which system it is.
+        settings: What its client needs besides secrets: address, ``allow_private``, contract file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    kind: ConnectionKind
+    settings: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(default_factory=dict)
+    created_at: datetime
+    updated_at: datetime
