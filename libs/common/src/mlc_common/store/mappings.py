@@ -11,7 +11,7 @@ from mlc_common.store.pool import Connection, Pool
 
 @dataclass(frozen=True)
 class AppliedMapping:
-    """A flow's mapping in force. ``since`` is its cut-over date; ``needs`` what snapshots must hold beyond the order."""
+    """A flow's mapping in force; ``since`` its cut-over date, ``needs`` what snapshots hold beyond the order."""
 
     flow: str
     version: str

@@ -83,9 +83,9 @@ class Firms:
     async def ensure_address(self, client_id: str, address: NewAddress) -> bool:
         """Add the address unless the firm has one of this label (they have no other key); True where it was added."""
         values = {Firm.column("client_id"): client_id}
-        label, identity = FirmAddress.column("label"), FirmAddress.column("address_id")
+        identity = FirmAddress.column("address_id")
         there = await self._calls.list_of(
-            Call(endpoint="firm.address", values=values), Lookup(key=(identity, label), order=label), FirmAddress
+            Call(endpoint="firm.address", values=values), Lookup(key=(identity,), order=identity), FirmAddress
         )
         if any(one.label == address.label for one in there):
             return False
@@ -112,6 +112,13 @@ class Firms:
             )
         )  # fmt: skip
         return True
+
+    async def firms_of_contact(self, email: str) -> list[str]:
+        """ClientIDs of the firms that have a contact with this e-mail address, compared without letter case."""
+        column, identity = FirmContact.column("email"), FirmContact.column("contact_id")
+        lookup = Lookup(where=[Condition(column, email)], key=(identity,), order=identity)
+        found = await self._calls.list_of(Call(endpoint="contact.list"), lookup, FirmContact)
+        return sorted({one.client_id for one in found if one.client_id})
 
     async def field_names(self, table: str) -> frozenset[str]:
         """Columns of a table by the tenant's metadata, to probe whether a configured column exists.
