@@ -1,7 +1,7 @@
-"""The lease around writes of one company: login state (company, period) is shared by all who use the API user (facts §10).
+"""The lease around writes of one company: its login state is shared by all who use the API user (facts §10).
 
-Taken separately around a create and around a posting, never while looking or unknown. It expires, so a dead holder blocks
-nobody for long; what a frozen holder may still do is caught by comparing what the ERP stored with what was asked.
+Taken separately around a create and around a posting, never while looking or unknown. It expires, so a dead holder
+blocks nobody for long; what a frozen holder may still do is caught by comparing what the ERP stored with what was asked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CompanyLease:
     """One company of one tenant, for one process.
 
     The lease's note says which company and period its last holder set; the calls that would set the same again are
-    spared. A person who moves them meanwhile is noticed by the comparison after the write, and ``doubt`` clears the note.
+    spared. A person who moves them meanwhile is noticed by the comparison after the write; ``doubt`` clears the note.
     """
 
     def __init__(

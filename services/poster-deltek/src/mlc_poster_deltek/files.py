@@ -1,7 +1,7 @@
 """A canonical document as a Vantagepoint transaction file, and the comparison of what is stored with it. Pure.
 
 One file, one invoice: amounts raise receivables when positive, a credit's lines are negative, tax is a line of its
-own in its section (facts §8, §13, A7, A15, A18). Equal means: same project, accounts, amounts, tax, date and sign (§11).
+own in its section (facts §8, §13, A7, A15, A18). Equal means: same project, accounts, amounts, tax, date and sign.
 """
 
 from __future__ import annotations
