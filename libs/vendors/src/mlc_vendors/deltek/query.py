@@ -41,8 +41,8 @@ class Condition:
         found = row[self.field]
         if self.op == "like":
             return str(self.value).strip("%").casefold() in str(found).casefold()
-        if self.op == "eq":
-            return found is not None and str(found) == str(self.value)
+        if self.op == "eq":  # as the tenant's database compares: without letter case and trailing blanks
+            return found is not None and _folded(found) == _folded(self.value)
         return self._ordered(found)
 
     def _ordered(self, found: Any) -> bool:
@@ -50,6 +50,10 @@ class Condition:
             return found >= self.value if self.op == "ge" else found < self.value
         left, right = str(found), str(self.value)  # ISO dates order as text
         return left >= right if self.op == "ge" else left < right
+
+
+def _folded(value: Any) -> str:
+    return str(value).rstrip().casefold()
 
 
 @dataclass(frozen=True, kw_only=True)
