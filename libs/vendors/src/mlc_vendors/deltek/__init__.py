@@ -19,6 +19,7 @@ from mlc_vendors.deltek.errors import (
     UnknownShape,
     ValidationRefused,
 )
+from mlc_vendors.deltek.keys import batch_name, document_number
 from mlc_vendors.deltek.posting import PostResult
 from mlc_vendors.deltek.query import Condition
 
@@ -46,6 +47,8 @@ __all__ = [
     "TenantContract",
     "UnknownShape",
     "ValidationRefused",
+    "batch_name",
+    "document_number",
     "http_client",
     "line_key",
     "load_contract",
