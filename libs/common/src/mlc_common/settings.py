@@ -1,0 +1,91 @@
+"""What every part reads from the environment: once, in ``app.py``, into a frozen object. Nothing else reads it.
+
+A service adds its own fields in a subclass. What is missing or wrong is said by the variable's name and what to put
+into it, all of it at once; a value is never repeated in an error, it may be a secret.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mlc_common.errors import ConfigurationError
+
+PREFIX = "MLC_"
+
+
+class CommonSettings(BaseSettings):
+    """Settings of every service. The description of a field is what an error tells the operator to put there."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, populate_by_name=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    tenant: str = Field(
+        pattern=r"^[a-z0-9-]{1,40}$",
+        description='the tenant\'s short name: 1 to 40 of a-z, 0-9 and "-", for example acme',
+    )
+    kafka_bootstrap_servers: str = Field(
+        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
+        min_length=1,
+        description="the Kafka brokers, for example kafka-1:9092,kafka-2:9092",
+    )
+    database_url: SecretStr = Field(
+        validation_alias="DATABASE_URL",
+        min_length=1,
+        description="the PostgreSQL database, for example postgresql://user:password@host:5432/mlc",
+    )
+    vault_key_file: Path = Field(description="the path of the vault's key file; `mlc init` makes one")
+    kafka_replication: int = Field(
+        default=1, ge=1, le=7, description="how many brokers hold each record: 3 in production, 1 on one broker"
+    )
+    database_connections: int = Field(
+        default=8, ge=2, le=100, description="the most connections to PostgreSQL, 2 to 100"
+    )
+    metrics_port: int = Field(
+        default=9464, ge=0, le=65535, description="a free port for /metrics, /healthz and /readyz; 0 = any"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="one of debug, info, warning, error"
+    )
+
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def load(cls: type[Settings], **overrides: Any) -> Settings:
+    """Read settings from the environment.
+
+    Args:
+        cls: The service's settings class.
+        overrides: Values that win over the environment (command line).
+
+    Raises:
+        ConfigurationError: names every variable that is missing or wrong, and what to put into it.
+    """
+    try:
+        return cls(**overrides)
+    except ValidationError as error:
+        lines = [_explain(cls, each["loc"], missing=each["type"] == "missing") for each in error.errors()]
+    raise ConfigurationError("; ".join(dict.fromkeys(lines)))
+
+
+def _explain(cls: type[BaseSettings], location: tuple[int | str, ...], *, missing: bool) -> str:
+    said = str(location[0]) if location else ""
+    name, field = _field(cls, said)
+    wanted = f": set it to {field.description}" if field is not None and field.description else ""
+    return f"{name} is {'not set' if missing else 'not usable'}{wanted}"
+
+
+def _field(cls: type[BaseSettings], said: str) -> tuple[str, FieldInfo | None]:
+    """The variable's name and the field, whether pydantic names the field or its alias."""
+    for name, field in cls.model_fields.items():
+        alias = field.validation_alias if isinstance(field.validation_alias, str) else None
+        if said in (name, alias):
+            prefix = cls.model_config.get("env_prefix") or ""
+            return alias or f"{prefix}{name}".upper(), field
+    return said, None
