@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,10 +72,22 @@ class FaultMiddleware:
             await self.app(scope, receive, send)
             return
         self.plan.calls[scope["method"], self.plan.template(scope["path"])] += 1
+        send = self._dated(send)
         if self.plan.active:
             await self._with_faults(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def _dated(self, send: Send) -> Send:
+        """Stamp answers with the sandbox's time, by which clients measure skew."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self.clock.now(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", []), (b"date", date)]}
+            await send(message)
+
+        return dated
 
     async def _with_faults(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 # A client that hangs on purpose must not keep the server from ending.
@@ -61,10 +62,15 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # the fault middleware dates answers by the sandbox's clock
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=60,
     )
     server = _Server(config)
+    address, bound = listening.getsockname()[:2]
+    url = f"http://{address}:{bound}"
+    if isinstance(app, Starlette):
+        app.state.url = url  # so that links and webhooks can name the server itself
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         while not server.started:
@@ -72,8 +78,7 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
                 await task
                 raise RuntimeError("the sandbox ended before it listened; its start-up failed")
             await asyncio.sleep(0.005)
-        address, bound = listening.getsockname()[:2]
-        yield RunningSandbox(f"http://{address}:{bound}", app)
+        yield RunningSandbox(url, app)
     finally:
         server.should_exit = True
         await task

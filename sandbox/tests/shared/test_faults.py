@@ -188,6 +188,12 @@ async def test_the_clock_can_be_set_frozen_and_moved(client: httpx.AsyncClient) 
     assert (await client.get("/_sandbox/clock")).json()["now"].startswith("2027-01-01T00:00:0")
 
 
+async def test_answers_are_dated_once_by_the_sandbox_clock(client: httpx.AsyncClient, app: Starlette) -> None:
+    app.state.clock.freeze(datetime(2027, 3, 4, 5, 6, 7, tzinfo=UTC))
+    answer = await client.get("/things/1")
+    assert answer.headers.get_list("date") == ["Thu, 04 Mar 2027 05:06:07 GMT"]
+
+
 async def test_a_server_ends_although_a_client_hangs() -> None:
     async with httpx.AsyncClient(timeout=None) as session:
         async with serve(counter_app()) as running:
