@@ -46,6 +46,9 @@ class CommonSettings(BaseSettings):
     database_connections: int = Field(
         default=8, ge=2, le=100, description="the most connections to PostgreSQL, 2 to 100"
     )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="the address that serves /metrics and health; 0.0.0.0 in a container"
+    )
     metrics_port: int = Field(
         default=9464, ge=0, le=65535, description="a free port for /metrics, /healthz and /readyz; 0 = any"
     )

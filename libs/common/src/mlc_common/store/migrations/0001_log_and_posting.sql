@@ -30,6 +30,7 @@ create table order_states (
     order_key text not null,
     evolve_version int not null,
     state text not null,
+    defect text not null default '',
     primary key (flow, order_key)
 );
 
