@@ -1,7 +1,7 @@
 """The lease around writes of one company: its login state is shared by all who use the API user (facts §10).
 
 Taken separately around a create and around a posting, never while looking or unknown. It expires, so a dead holder
-blocks nobody for long; what a frozen holder may still do is caught by comparing what the ERP stored with what was asked.
+blocks nobody for long; what a frozen holder may still do is caught by comparing what was stored with what was asked.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
 from mlc_poster_deltek.company import CompanyLease
 from mlc_poster_deltek.files import draft_difference, file_of, ledger_difference
+from mlc_poster_deltek.meter import CallMeter
 from mlc_poster_deltek.places import Places
 from mlc_poster_deltek.refusals import as_holds, held_for
 from mlc_vendors.deltek import (
@@ -35,8 +36,16 @@ class DeltekGateway:
     """One Vantagepoint connection, as the engine sees it."""
 
     def __init__(
-        self, client: DeltekClient, lease: CompanyLease, clock: Clock, *, company: str, visibility_s: float
+        self,
+        client: DeltekClient,
+        lease: CompanyLease,
+        clock: Clock,
+        meter: CallMeter,
+        *,
+        company: str,
+        visibility_s: float,
     ) -> None:
+        self._meter = meter
         self._client = client
         self._lease = lease
         self._places = Places(client, clock)
@@ -102,7 +111,7 @@ class DeltekGateway:
 
     async def plan(self, document: BillingDocument, *, firm: str, base: Plan | None) -> Plan:
         """See ``ErpGateway``. A credit goes to its invoice's project and carries its invoice's number."""
-        with as_holds():
+        with as_holds(), self._meter.of(document.key):
             policy = self._client.contract.policies.period
             period = await self._places.period(document.date, policy)
             await self._places.check_codes(document)
@@ -117,7 +126,7 @@ class DeltekGateway:
 
     async def find(self, document: BillingDocument, plan: Plan) -> Sequence[Found]:
         """See ``ErpGateway``. The file, else the ledger, else a foreign invoice under our number (facts §11.1)."""
-        with as_holds():
+        with as_holds(), self._meter.of(document.key):
             control = await self._client.get_control(plan.reference)
             if control is not None and not control.posted:
                 return [await self._draft(document, plan, control)]
@@ -131,7 +140,7 @@ class DeltekGateway:
     async def create(self, document: BillingDocument, plan: Plan) -> None:
         """See ``ErpGateway``. Company and period are set before, and compared after (facts §10)."""
         file = file_of(document, plan)
-        with as_holds():
+        with as_holds(), self._meter.of(document.key):
             async with self._lease.writing(file.period):
                 row = await self._created(file)
                 if _elsewhere(row, file.period, file.company):
@@ -160,7 +169,7 @@ class DeltekGateway:
     async def finalise(self, document: BillingDocument, plan: Plan, found: Found) -> Mapping[str, str]:
         """See ``ErpGateway``. Success is what the answer says of our batch, not HTTP 200 (facts §8.1)."""
         file = file_of(document, plan)
-        with as_holds():
+        with as_holds(), self._meter.of(document.key):
             async with self._lease.writing(file.period):
                 result = await self._client.post_file(
                     file.batch, period=file.period, company=file.company, description=file.description
@@ -174,13 +183,14 @@ class DeltekGateway:
 
     async def verify(self, document: BillingDocument, plan: Plan) -> Mapping[str, str]:
         """See ``ErpGateway``."""
-        with as_holds():
+        with as_holds(), self._meter.of(document.key):
             rows = await self._client.ledger_rows(plan.reference)
         if not rows:
             raise Retryable(f"{plan.reference} is posted and not in the ledger yet")
         found = self._in_the_books(document, plan, rows)
         if not found.equal:
             raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, f"{plan.reference}: {found.difference}")
+        self._meter.verified(document.key, document.type)
         return found.ids
 
     async def _draft(self, document: BillingDocument, plan: Plan, control: ControlRow) -> Found:

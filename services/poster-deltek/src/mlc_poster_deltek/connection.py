@@ -1,0 +1,75 @@
+"""A Deltek connection as configured: address and contract from its settings, credentials from the vault.
+
+Settings (no secrets): ``url`` (the tenant's full address), ``database``, ``username``, ``company``, ``contract`` (what
+differs from the default tenant contract), ``visibility_delay_s``, ``concurrency``, ``allow_private``, ``allow_http``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlc_common.clock import Clock
+from mlc_common.errors import ConfigurationError
+from mlc_common.http import HttpObserver
+from mlc_common.vault import Vault
+from mlc_common.vault.connections import Connection
+from mlc_vendors.deltek import DeltekClient, DeltekCredentials, load_contract
+
+SECRETS = ("password", "client_id", "client_secret")
+
+
+class DeltekSettings(BaseModel):
+    """What a Deltek connection needs besides its secrets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    database: str
+    username: str
+    company: str = ""
+    contract: dict[str, Any] = Field(default_factory=dict)
+    visibility_delay_s: float = Field(default=30.0, ge=0)
+    concurrency: int = Field(default=4, ge=1, le=32)
+    allow_private: bool = False
+    allow_http: bool = False
+
+
+def settings_of(connection: Connection) -> DeltekSettings:
+    """The connection's settings, checked.
+
+    Raises:
+        ConfigurationError: names what is missing or wrong.
+    """
+    try:
+        return DeltekSettings.model_validate(connection.settings)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(f"connection {connection.id}: {said}") from None
+
+
+async def open_client(connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver) -> DeltekClient:
+    """A client for the connection; close it.
+
+    Raises:
+        ConfigurationError: a setting or secret is missing or wrong.
+    """
+    settings = settings_of(connection)
+    secrets = {name: await vault.get(connection.id, name) for name in SECRETS}
+    credentials = DeltekCredentials(
+        username=settings.username,
+        password=secrets["password"],
+        database=settings.database,
+        client_id=secrets["client_id"].get_secret_value(),
+        client_secret=secrets["client_secret"],
+    )
+    return DeltekClient.open(
+        load_contract(settings.contract).at(settings.url),
+        credentials,
+        clock=clock,
+        name=connection.id,
+        observer=observer,
+        allow_private=settings.allow_private,
+        allow_http=settings.allow_http,
+    )
