@@ -1,0 +1,140 @@
+"""Fold an order's events into its state. Pure: the same events give the same state, whatever the clock says.
+
+The store's modification time orders pictures. Two different pictures of one second cannot be ordered: the first stays
+until the snapshot arrives that was fetched to settle it (architecture §2). Facts are folded from every picture, also
+from late ones, so that the end state does not depend on the order of arrival.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from uuid import UUID
+
+from mlc_common.events import Command, DocumentWish
+from mlc_mapper.decision import NotAnOrder
+from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
+from mlc_mapper.state import LastWish, OrderState
+from mlc_mapper.woocommerce import facts as facts_of
+from mlc_mapper.woocommerce.order import StoreRefund
+from mlc_mapper.woocommerce.reading import EPOCH
+from mlc_mapper.woocommerce.told import GoneTold, HintTold, OrderTold, Told, read
+
+_REMEMBERED = 64
+"""Fetch ids kept per order; forgetting one costs a needless fetch, nothing else."""
+
+
+class Relation(Enum):
+    """How a picture stands to the newest one known."""
+
+    NEWER = auto()
+    OLDER = auto()
+    SAME = auto()
+    ANSWER = auto()
+    CONTRADICTION = auto()
+
+
+def evolve(state: OrderState, event: Input) -> OrderState:
+    """The state after one more event.
+
+    Raises:
+        ValueError: the event is about another order; the caller loaded the wrong state.
+    """
+    if isinstance(event, CommandIssued):
+        return issued(state, event.command)
+    if isinstance(event, FetchAsked):
+        return asked(state, event.request.fetch_id)
+    told = read(event)
+    return state if isinstance(told, NotAnOrder) else fold(state, told)
+
+
+def fold(state: OrderState, told: Told) -> OrderState:
+    """The state after what an event told.
+
+    Raises:
+        ValueError: it is about another order.
+    """
+    if told.order_id != state.order_id:
+        raise ValueError(f"an event of order {told.order_id} was given to the state of order {state.order_id}")
+    if isinstance(told, HintTold):
+        return state
+    if isinstance(told, GoneTold):
+        gone_at = max(filter(None, (state.gone_at, told.fetched_at)))
+        return _answered(state.model_copy(update={"gone_at": gone_at}), told.fetch_id)
+    return _answered(_with_order(state, told), told.fetch_id)
+
+
+def relation(state: OrderState, told: OrderTold) -> Relation:
+    """How a told picture stands to the newest one known."""
+    known, new = state.picture, told.picture
+    if known is None:
+        return Relation.NEWER
+    if new.digest == known.digest:
+        return Relation.SAME
+    if EPOCH not in (new.modified, known.modified) and new.modified != known.modified:
+        return Relation.NEWER if new.modified > known.modified else Relation.OLDER
+    if known.modified == EPOCH:
+        return Relation.NEWER
+    answers = told.fetch_id is not None and told.fetch_id not in state.answered
+    return Relation.ANSWER if answers else Relation.CONTRADICTION
+
+
+def issued(state: OrderState, command: Command) -> OrderState:
+    """The state after a command of this order; one that is known already changes nothing."""
+    last = state.wishes.get(command.document_key)
+    if last is not None and last.seq >= command.seq:
+        return state
+    wish = command.wish
+    document = wish.document if isinstance(wish, DocumentWish) else None
+    new = LastWish(
+        kind=command.kind,
+        seq=command.seq,
+        wish=wish.wish,
+        digest=command.content_digest,
+        mapping_version=command.mapping_version,
+        total=document.total if document else 0,
+        lines=document.lines if document and document.type == "credit_note" else (),
+    )
+    wishes = {**state.wishes, command.document_key: new}
+    return state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})
+
+
+def asked(state: OrderState, fetch_id: UUID) -> OrderState:
+    """The state after a fetch was asked for."""
+    if fetch_id in state.asked:
+        return state
+    return state.model_copy(update={"asked": (*state.asked, fetch_id)[-_REMEMBERED:]})
+
+
+def _answered(state: OrderState, fetch_id: UUID | None) -> OrderState:
+    if fetch_id is None or fetch_id in state.answered:
+        return state
+    return state.model_copy(update={"answered": (*state.answered, fetch_id)[-_REMEMBERED:]})
+
+
+def _with_order(state: OrderState, told: OrderTold) -> OrderState:
+    stands = relation(state, told)
+    facts = facts_of.with_picture(state.facts, told.picture)
+    update: dict[str, object] = {"refunds": _refunds(state.refunds, told.refunds, stands)}
+    if told.fetched_at is not None:
+        answer = told.fetch_id is not None
+        facts = facts_of.with_categories(facts, told.categories, told.fetched_at, complete=answer)
+        email = told.account_email if told.account_email is not None else "" if answer else None
+        if email is not None:
+            facts = facts_of.with_account_email(facts, email, told.fetched_at)
+        update["alive_at"] = max(filter(None, (state.alive_at, told.fetched_at)))
+    if stands in (Relation.NEWER, Relation.ANSWER):
+        update["picture"] = told.picture
+    return state.model_copy(update={**update, "facts": facts})
+
+
+def _refunds(
+    known: tuple[StoreRefund, ...], told: tuple[StoreRefund, ...], stands: Relation
+) -> tuple[StoreRefund, ...]:
+    """All refunds ever read, by id. A refund never changes; a readable one replaces one that could not be read."""
+    found = {refund.id: refund for refund in known}
+    for refund in told:
+        old = found.get(refund.id)
+        fresher = stands not in (Relation.OLDER, Relation.CONTRADICTION) and not refund.defect
+        if old is None or (old.defect and not refund.defect) or (fresher and old.amount != refund.amount):
+            found[refund.id] = refund
+    return tuple(found[refund_id] for refund_id in sorted(found))

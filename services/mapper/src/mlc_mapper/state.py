@@ -1,0 +1,90 @@
+"""What the mapper remembers of one order: the newest picture, the facts that stay fixed, what was commanded. Values.
+
+A state is the fold of the order's events by ``evolve`` and carries its ``version``: when the meaning of a field
+changes, states of lower versions are folded again from the log (architecture §2). JSON round trips are exact.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from mlc_common.accounting import Amount, Line, Value
+from mlc_mapper.woocommerce.facts import Facts
+from mlc_mapper.woocommerce.order import Picture, StoreRefund
+
+EVOLVE_VERSION = 1
+"""Raised by one whenever ``evolve`` gives another state for the same events."""
+
+
+class LastWish(Value):
+    """The newest command of one document.
+
+    ``lines`` are a credit's lines: how an amount was spread stays as it was first commanded, whatever happens to the
+    order's other refunds.
+    """
+
+    kind: Literal["invoice", "credit_note"]
+    seq: int
+    wish: Literal["document", "withdrawn", "held"]
+    digest: str
+    mapping_version: str = ""
+    total: Amount = Decimal(0)
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether the document is wanted, be it held or not."""
+        return self.wish != "withdrawn"
+
+
+class OrderState(Value):
+    """The state of one order within one flow.
+
+    Attributes:
+        version: Of ``evolve``.
+        flow: The flow.
+        connection: The store.
+        order_id: The store's own id of the order.
+        picture: The newest picture of the order.
+        facts: What stays fixed over all pictures.
+        refunds: Every refund that was ever read with its lines, by id.
+        alive_at: When a snapshot last showed the order.
+        gone_at: When a snapshot last showed that the store no longer has it.
+        seq: Number of the newest command.
+        wishes: The newest command of each document key.
+        asked: Fetches that were asked for, the newest last.
+        answered: Fetches whose snapshot was folded, the newest last.
+    """
+
+    version: int = EVOLVE_VERSION
+    flow: str
+    connection: str
+    order_id: int
+    picture: Picture | None = None
+    facts: Facts = Facts()
+    refunds: tuple[StoreRefund, ...] = ()
+    alive_at: datetime | None = None
+    gone_at: datetime | None = None
+    seq: int = 0
+    wishes: dict[UUID, LastWish] = Field(default_factory=dict)
+    asked: tuple[UUID, ...] = ()
+    answered: tuple[UUID, ...] = ()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the store no longer has the order, as far as is known."""
+        return self.gone_at is not None and (self.alive_at is None or self.gone_at > self.alive_at)
+
+    def refund(self, refund_id: int) -> StoreRefund | None:
+        """A refund with its lines, if it was ever read."""
+        return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+    def live(self, key: UUID) -> bool:
+        """Whether a document was commanded and not withdrawn."""
+        last = self.wishes.get(key)
+        return last is not None and last.live
