@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, cast
 
 import aiohttp
@@ -59,7 +59,7 @@ class Wire:
         self, policy: HttpPolicy, *, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._policy = policy
-        self._tls = tls or httpx.create_ssl_context()
+        self._tls = tls or _public_trust()
         self._resolver = CheckedResolver(allow_private=policy.allow_private, resolver=resolver) if resolver else None
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open)
 
@@ -114,6 +114,12 @@ class Wire:
         # be sent twice behind our back, and there is no public switch. A test guards the effect.
         session._retry_connection = False
         return session
+
+
+@cache
+def _public_trust() -> ssl.SSLContext:
+    """Read once per process: it takes a tenth of a second and some megabytes."""
+    return httpx.create_ssl_context()
 
 
 async def _connection_in_hand(_session: aiohttp.ClientSession, _context: Any, _params: Any) -> None:
