@@ -11,13 +11,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlc_common.clock import Clock
+from mlc_common.connection_types import ConnectionType
 from mlc_common.errors import ConfigurationError
-from mlc_common.http import HttpObserver
+from mlc_common.http import HttpObserver, SilentObserver
 from mlc_common.vault import Vault
 from mlc_common.vault.connections import Connection
 from mlc_vendors.deltek import DeltekClient, DeltekCredentials, load_contract
 
-SECRETS = ("password", "client_id", "client_secret")
+SECRETS = {
+    "password": "the API user's password",
+    "client_id": "client id from Utilities > Integrations > API Authorization",
+    "client_secret": "client secret from the same page",
+}
 
 
 class DeltekSettings(BaseModel):
@@ -25,15 +30,15 @@ class DeltekSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str
-    database: str
-    username: str
-    company: str = ""
-    contract: dict[str, Any] = Field(default_factory=dict)
-    visibility_delay_s: float = Field(default=30.0, ge=0)
-    concurrency: int = Field(default=4, ge=1, le=32)
-    allow_private: bool = False
-    allow_http: bool = False
+    url: str = Field(description="the tenant's full address, for example https://acme.deltekfirst.com/acme/")
+    database: str = Field(description="login database name, shown with the client id")
+    username: str = Field(description="the API user")
+    company: str = Field(default="", description="company code, where the tenant has several")
+    contract: dict[str, Any] = Field(default_factory=dict, description="what differs from the default tenant contract")
+    visibility_delay_s: float = Field(default=30.0, ge=0, description="how late a write may become visible, in seconds")
+    concurrency: int = Field(default=4, ge=1, le=32, description="orders worked on at once")
+    allow_private: bool = Field(default=False, description="the tenant is in a private network")
+    allow_http: bool = Field(default=False, description="the tenant is addressed without TLS (the sandbox is)")
 
 
 def settings_of(connection: Connection) -> DeltekSettings:
@@ -73,3 +78,18 @@ async def open_client(connection: Connection, vault: Vault, clock: Clock, observ
         allow_private=settings.allow_private,
         allow_http=settings.allow_http,
     )
+
+
+async def ping(connection: Connection, vault: Vault, clock: Clock) -> dict[str, Any]:
+    """Sign in and read the active period: the cheapest proof that the connection works."""
+    async with await open_client(connection, vault, clock, SilentObserver()) as client:
+        period = await client.active_period()
+        firms = client.contract.fields.firm_external_key
+        return {
+            "signed in as": settings_of(connection).username,
+            "active period": period.period,
+            "firms can carry our key": firms.enabled,
+        }
+
+
+TYPE = ConnectionType(kind="deltek", settings=DeltekSettings, secrets=SECRETS, ping=ping)

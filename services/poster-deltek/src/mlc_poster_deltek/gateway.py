@@ -112,8 +112,7 @@ class DeltekGateway:
     async def plan(self, document: BillingDocument, *, firm: str, base: Plan | None) -> Plan:
         """See ``ErpGateway``. A credit goes to its invoice's project and carries its invoice's number."""
         with as_holds(), self._meter.of(document.key):
-            policy = self._client.contract.policies.period
-            period = await self._places.period(document.date, policy)
+            period = await self._places.period(document.date, document.placement.period)
             await self._places.check_codes(document)
             if base is not None:
                 place = {name: base.resolved.get(name, "") for name in ("project", "phase", "task", "invoice")}

@@ -109,13 +109,15 @@ class Placement(Value):
     """Where in the ERP's project structure a document goes.
 
     ``rule`` = ``fixed``: ``project`` is named; ``by_firm``: the poster takes the active project billed to the firm,
-    resolves it live and freezes it before it creates anything.
+    resolves it live and freezes it before it creates anything. ``period`` says what to do when the period of the
+    document's date is closed: hold it, or post to the next open one.
     """
 
     rule: Literal["fixed", "by_firm"]
     project: str = ""
     phase: str = ""
     task: str = ""
+    period: Literal["park", "next_open"] = "park"
 
     @model_validator(mode="after")
     def _project_is_named_when_fixed(self) -> Self:

@@ -21,6 +21,9 @@ from mlc_common.events.envelope import Envelope
 from mlc_common.events.topics import MESSAGE_LIMIT
 from mlc_common.log.admin import RECORD_LIMIT
 
+_STOP_S = 5.0
+"""How long the end waits for acknowledgements that are still out."""
+
 
 @dataclass(frozen=True)
 class Appended:
@@ -46,13 +49,30 @@ class LogProducer:
         )
 
     async def __aenter__(self) -> Self:
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self._producer.stop()
+        stopping = asyncio.create_task(self._producer.stop())
+        done, _ = await asyncio.wait({stopping}, timeout=_STOP_S)
+        if done:
+            stopping.result()
+        else:
+            await self._abandon(stopping)
+
+    async def reachable(self, within_s: float = 3.0) -> bool:
+        """Whether a broker answers now."""
+        try:
+            async with asyncio.timeout(within_s):
+                return bool(await self._producer.client.force_metadata_update())
+        except (KafkaError, TimeoutError, OSError):
+            return False
 
     async def publish(self, topic: str, envelope: Envelope) -> Appended:
         """Append one event and wait for the broker's acknowledgement.
@@ -77,6 +97,14 @@ class LogProducer:
             return [_appended(metadata) for metadata in await asyncio.gather(*waiting)]
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
+
+    async def _abandon(self, stopping: asyncio.Task[None]) -> None:
+        """Stop without what waits: while the broker is away, an idempotent producer would try for ever to append it."""
+        sending = self._producer._sender.sender_task
+        for task in (stopping, sending):
+            task.cancel()
+        await asyncio.wait({stopping, sending}, timeout=_STOP_S)
+        await self._producer.client.close()
 
     async def _send(self, topic: str, envelope: Envelope) -> asyncio.Future[RecordMetadata]:
         waiting: asyncio.Future[RecordMetadata] = await self._producer.send(

@@ -1,0 +1,84 @@
+"""`mlc mapping`: check a mapping file, and put it in force for its flow."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlc_cli import environment
+from mlc_cli.mappings import load_mapping
+from mlc_cli.output import Json, people, print_json, telling_errors
+from mlc_common.accounting import event_id
+from mlc_common.errors import ConfigurationError
+from mlc_common.events import MappingApplied, encode
+from mlc_common.log import ensure_topics
+from mlc_common.store import connections
+
+app = typer.Typer(help="Which order becomes which document.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="The mapping file (YAML).", exists=True, dir_okay=False)]
+
+
+@app.command()
+def check(file: File, as_json: Json = False) -> None:
+    """Check a mapping file without touching anything.
+
+    Example: mlc mapping check woocommerce-to-deltek.yaml
+    """
+    with telling_errors(as_json=as_json):
+        mapping = load_mapping(file)
+        if as_json:
+            print_json({"flow": mapping.flow, "version": mapping.version})
+        else:
+            people.print(f"{file} is in order: flow {mapping.flow}, version {mapping.version}.")
+
+
+@app.command()
+def apply(file: File, as_json: Json = False) -> None:
+    """Put a mapping in force from now on. It is kept in the log, with who applied it and when.
+
+    Example: mlc mapping apply woocommerce-to-deltek.yaml
+    """
+    with telling_errors(as_json=as_json):
+        mapping = load_mapping(file)
+        asyncio.run(_apply(mapping, file.read_text(encoding="utf-8")))
+        if as_json:
+            print_json({"flow": mapping.flow, "version": mapping.version})
+        else:
+            people.print(f"Flow {mapping.flow} now follows version {mapping.version}.")
+
+
+async def _apply(mapping: Any, text: str) -> None:
+    async with environment.runtime("mapping") as runtime:
+        store = await connections.get(runtime.pool, mapping.store)
+        erp = await connections.get(runtime.pool, mapping.erp)
+        for end, kind in ((store, mapping.store_kind), (erp, mapping.erp_kind)):
+            if end.kind.value != kind:
+                raise ConfigurationError(f"the mapping calls {end.id} {kind}, and it is {end.kind.value}")
+        now = runtime.clock.now()
+        event = MappingApplied(
+            flow=mapping.flow,
+            store=mapping.store,
+            erp=mapping.erp,
+            version=mapping.version,
+            text=text,
+            needs=sorted(mapping.needs),
+            since=mapping.cut_over,
+            by=getpass.getuser(),
+            at=now,
+        )
+        replication = runtime.settings.kafka_replication
+        brokers = runtime.settings.kafka_bootstrap_servers
+        await ensure_topics(brokers, [runtime.topics.commands(mapping.erp)], replication=replication)
+        envelope = encode(
+            event,
+            event_id=event_id("mapping", mapping.flow, mapping.version, now.isoformat()),
+            subject=f"flow:{mapping.flow}",
+            source=f"/{runtime.settings.tenant}/cli",
+            time=now,
+        )
+        await runtime.log.publish(runtime.topics.control, envelope)
