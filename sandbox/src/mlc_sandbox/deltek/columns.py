@@ -93,7 +93,7 @@ PROJECT = entity(
 )
 ACCOUNT = entity(
     "CA",
-    "Account:13! Name:40! Type:int! Status:1! Detail:1! CashBasisAccount:13! UnrealizedLossAccount:13! "
+    "Account:13! Name:40 Type:int Status:1 Detail:1 CashBasisAccount:13! UnrealizedLossAccount:13! "
     "UnrealizedGainAccount:13! CashBasisRevaluation:1! GlobalAccount:1 AccountCurrencyCode:3",
 )
 TAX_CODE = entity("CFGTaxCode", "Code:10! Description:40! Rate:amount! Status:1! CompoundOnTaxCode:10 Account:13")

@@ -16,7 +16,7 @@ from mlc_sandbox.deltek.routing import Router
 from mlc_sandbox.deltek.tables import fold
 from mlc_sandbox.deltek.tenant import Tenant, TransFile
 from mlc_sandbox.deltek.totals import with_sums
-from mlc_sandbox.deltek.views import detail_columns, detail_view, landing_row, master_columns, master_view
+from mlc_sandbox.deltek.views import control_view, detail_columns, detail_view, landing_row, master_columns, master_view
 from mlc_sandbox.deltek.wire import Answer, Row, created
 
 AREA = "entry"
@@ -48,7 +48,9 @@ def create_file(kind: Kind, call: Call) -> Answer:
         raise refusals.same_detail(f"{kind.title} do not use files to group transactions.")
     file = read_file(tenant, call.user, kind, call.sent())
     store_new(tenant, file)
-    return created(call.shown(file.control), call.location(f"api/DataEntry/{kind.prefix}Control/{file.batch}"))
+    return created(
+        call.shown(control_view(tenant, file)), call.location(f"api/DataEntry/{kind.prefix}Control/{file.batch}")
+    )
 
 
 def store_new(tenant: Tenant, file: TransFile) -> None:
@@ -91,8 +93,8 @@ def _number_by_bank(tenant: Tenant, file: TransFile) -> None:
 def _read_file(kind: Kind, call: Call) -> Answer:
     _no_limit(call)
     file = call.tenant.file(kind.transtype, call.keys[0])
-    grouped = file if file is not None and file.grouped else None
-    return call.single(grouped.control if grouped else None, "Batch", call.keys[0])
+    row = control_view(call.tenant, file) if file is not None and file.grouped else None
+    return call.single(row, "Batch", call.keys[0])
 
 
 def _change_file(kind: Kind, call: Call) -> Answer:
@@ -105,7 +107,7 @@ def _change_file(kind: Kind, call: Call) -> Answer:
             given.setdefault(grid, rows)
     file = read_file(tenant, call.user, kind, given)
     keep(tenant, file)
-    return Answer(call.shown(file.control))
+    return Answer(call.shown(control_view(tenant, file)))
 
 
 def _delete_file(kind: Kind, call: Call) -> Answer:

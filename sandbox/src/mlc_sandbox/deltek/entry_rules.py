@@ -45,9 +45,10 @@ def _check_invoice(tenant: Tenant, file: TransFile) -> None:
 
 
 def _check_receipt(tenant: Tenant, file: TransFile) -> None:
-    for master in file.masters:
-        if tenant.banks.get(master["BankCode"]) is None:
-            raise refusals.same_detail(f"Bank Code {master['BankCode']} does not exist")
+    default = file.control["DefaultBank"]
+    for bank in ([default] if default else []) + [master["BankCode"] for master in file.masters]:
+        if tenant.banks.get(bank) is None:
+            raise refusals.same_detail(f"Bank Code {bank} does not exist")
     for line in file.details:
         projects.chargeable(tenant, line)
         check_account(tenant, line)

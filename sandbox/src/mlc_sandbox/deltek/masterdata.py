@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from mlc_sandbox.deltek import columns, firms, refusals
 from mlc_sandbox.deltek.calls import Call
-from mlc_sandbox.deltek.columns import ACCOUNT, TAX_CODE, Entity, check_fields, check_mandatory, describe, stored
+from mlc_sandbox.deltek.columns import (
+    ACCOUNT,
+    TAX_CODE,
+    Entity,
+    check_fields,
+    check_filled,
+    check_mandatory,
+    describe,
+    stored,
+)
 from mlc_sandbox.deltek.routing import Router
 from mlc_sandbox.deltek.tenant import Tenant
 from mlc_sandbox.deltek.wire import Answer, Row, created
@@ -45,6 +54,7 @@ def create_account(call: Call) -> Answer:
     check_fields(given, ACCOUNT)
     row = stored(given, ACCOUNT, tenant.config)
     check_mandatory(given, ACCOUNT)
+    check_filled(row, ACCOUNT, ["Account", "Name", "Type", "Status"])
     if tenant.accounts.get(row["Account"]) is not None:
         raise refusals.duplicate(row["Account"])
     tenant.accounts.put(row)

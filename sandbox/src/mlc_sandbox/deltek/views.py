@@ -29,6 +29,15 @@ def detail_columns(kind: Kind) -> tuple[str, ...]:
     return (*kind.detail.names, *_LINE_ADDS)
 
 
+def control_view(tenant: Tenant, file: TransFile) -> Row:
+    """A file's header as it is read."""
+    if file.kind is not kinds.RECEIPT:
+        return file.control
+    bank = tenant.banks.get(file.control["DefaultBank"]) or {}
+    named = {"DefaultBankDescription": bank.get("Description", "")}
+    return file.control | named | {"BankCurrencyCode": bank.get("AccountCurrencyCode", "")}
+
+
 def master_view(tenant: Tenant, kind: Kind, master: Row) -> Row:
     """An entry as it is read."""
     status = _status_text(tenant, master)
