@@ -1,0 +1,1 @@
+"""WooCommerce: REST API v3 and webhooks. Facts: the project's WooCommerce facts sheet; its sections are cited here."""
