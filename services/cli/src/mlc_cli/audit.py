@@ -68,7 +68,8 @@ async def _command_topics(runtime: Runtime) -> list[str]:
 def _told(envelope: Envelope) -> dict[str, Any]:
     ext = envelope.extensions
     if envelope.type == RAW_WEBHOOK:
-        story = f"{ext.get('whtopic', '')}, {len(envelope.data)} bytes, signature verified, sha256 {ext.get('sha256', '')[:12]}"
+        proof = f"signature verified, sha256 {ext.get('sha256', '')[:12]}"
+        story = f"{ext.get('whtopic', '')}, {len(envelope.data)} bytes, {proof}"
         return _line(envelope, "received", story)
     if envelope.type == OrderSnapshot.event_type:
         return _line(envelope, "read", f"from the store, {len(envelope.data)} bytes")
