@@ -8,6 +8,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -20,7 +21,7 @@ from mlc_common.errors import ConfigurationError, Retryable, Unconfirmed
 from mlc_common.http import AnswerTooLarge, HttpPolicy
 
 
-async def test_a_burst_goes_at_once_and_then_the_rate_applies(server, make_client, clock: FixedClock):
+async def test_a_burst_goes_at_once_and_then_the_rate_applies(server: Any, make_client: Any, clock: FixedClock) -> None:
     client = make_client(rate_per_s=2, burst=3)
     moments = []
     for _ in range(6):
@@ -29,10 +30,10 @@ async def test_a_burst_goes_at_once_and_then_the_rate_applies(server, make_clien
     assert moments == [0, 0, 0, 0.5, 1.0, 1.5]
 
 
-async def test_no_more_requests_run_at_once_than_allowed(server, script, make_client):
+async def test_no_more_requests_run_at_once_than_allowed(server: Any, script: Any, make_client: Any) -> None:
     release, running, most = asyncio.Event(), 0, 0
 
-    async def slow(served, reader, writer):
+    async def slow(served: Any, reader: Any, writer: Any) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -51,7 +52,7 @@ async def test_no_more_requests_run_at_once_than_allowed(server, script, make_cl
     assert (most, len(server.seen)) == (2, 5)
 
 
-async def test_a_request_that_finds_no_place_in_time_is_retryable(server, script, make_client):
+async def test_a_request_that_finds_no_place_in_time_is_retryable(server: Any, script: Any, make_client: Any) -> None:
     server.play(script.hang)
     client = make_client(max_concurrent=1, queue_timeout_s=0.1)
     first = asyncio.create_task(client.request("GET", f"{server.url}/x"))
@@ -64,7 +65,7 @@ async def test_a_request_that_finds_no_place_in_time_is_retryable(server, script
     assert len(server.seen) == 1
 
 
-async def test_a_cancelled_request_gives_its_place_back(server, script, make_client):
+async def test_a_cancelled_request_gives_its_place_back(server: Any, script: Any, make_client: Any) -> None:
     server.play(script.hang, script.answer())
     client = make_client(max_concurrent=1)
     first = asyncio.create_task(client.request("GET", f"{server.url}/x"))
@@ -75,7 +76,9 @@ async def test_a_cancelled_request_gives_its_place_back(server, script, make_cli
     assert (await client.request("GET", f"{server.url}/x")).status == 200
 
 
-async def test_a_cancelled_probe_lets_the_next_one_through(server, script, make_client, clock):
+async def test_a_cancelled_probe_lets_the_next_one_through(
+    server: Any, script: Any, make_client: Any, clock: FixedClock
+) -> None:
     server.play(script.answer(503), script.hang, script.answer(200))
     client = make_client(max_attempts=1, breaker_failures=1, breaker_open_s=30)
     await client.request("GET", f"{server.url}/x")
@@ -93,8 +96,8 @@ async def test_a_cancelled_probe_lets_the_next_one_through(server, script, make_
 
 @pytest.mark.parametrize("encoded", [False, True])
 async def test_an_answer_above_the_size_limit_is_refused_also_when_it_was_compressed(
-    server, script, make_client, encoded: bool
-):
+    server: Any, script: Any, make_client: Any, encoded: bool
+) -> None:
     body = b"x" * 200_000
     step = script.answer(200, gzip.compress(body), Content_Encoding="gzip") if encoded else script.answer(200, body)
     server.play(step)
@@ -103,31 +106,33 @@ async def test_an_answer_above_the_size_limit_is_refused_also_when_it_was_compre
     assert len(server.seen) == 1
 
 
-async def test_a_write_whose_answer_is_too_large_is_unconfirmed(server, script, make_client):
+async def test_a_write_whose_answer_is_too_large_is_unconfirmed(server: Any, script: Any, make_client: Any) -> None:
     server.play(script.answer(200, b"x" * 2000))
     with pytest.raises(Unconfirmed):
         await make_client(max_response_bytes=1000).request("POST", f"{server.url}/x")
 
 
-async def test_a_compressed_answer_is_read_and_one_at_the_limit_passes(server, script, make_client):
+async def test_a_compressed_answer_is_read_and_one_at_the_limit_passes(
+    server: Any, script: Any, make_client: Any
+) -> None:
     server.play(script.answer(200, gzip.compress(b"x" * 1000), Content_Encoding="gzip"))
     answer = await make_client(max_response_bytes=1000).request("GET", f"{server.url}/x")
     assert answer.content == b"x" * 1000
 
 
-async def test_an_answer_that_lies_about_its_encoding_is_no_answer(server, script, make_client):
+async def test_an_answer_that_lies_about_its_encoding_is_no_answer(server: Any, script: Any, make_client: Any) -> None:
     server.play(script.answer(200, b"plain", Content_Encoding="gzip"))
     with pytest.raises(Unconfirmed):
         await make_client().request("POST", f"{server.url}/x")
 
 
-async def test_a_redirect_is_returned_and_not_followed(server, script, make_client):
+async def test_a_redirect_is_returned_and_not_followed(server: Any, script: Any, make_client: Any) -> None:
     server.play(script.answer(302, b"", Location="http://169.254.169.254/"), script.answer(200))
     answer = await make_client().request("GET", f"{server.url}/x")
     assert (answer.status, len(server.seen)) == (302, 1)
 
 
-async def test_cookies_are_not_kept(server, script, make_client):
+async def test_cookies_are_not_kept(server: Any, script: Any, make_client: Any) -> None:
     server.play(script.answer(200, b"{}", Set_Cookie="session=1; Path=/"))
     client = make_client()
     await client.request("GET", f"{server.url}/x")
@@ -135,14 +140,16 @@ async def test_cookies_are_not_kept(server, script, make_client):
     assert "cookie" not in server.seen[1].headers
 
 
-async def test_proxies_of_the_environment_are_not_used(server, make_client, monkeypatch):
+async def test_proxies_of_the_environment_are_not_used(
+    server: Any, make_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert (await make_client().request("GET", f"{server.url}/x")).status == 200
     assert server.seen[0].target == "/x"
 
 
-async def test_the_query_reaches_the_server_as_meant(server, make_client):
+async def test_the_query_reaches_the_server_as_meant(server: Any, make_client: Any) -> None:
     params = [("filterHash[0][opp]", "="), ("filterHash[0][value]", "a b+c&d/é%"), ("s", "x"), ("s", "y")]
     await make_client().request("GET", f"{server.url}/one%7Ctwo/a%20b%2Fc?kept=1", params=params)
     path, _, query = server.seen[0].target.partition("?")
@@ -164,13 +171,15 @@ async def test_the_query_reaches_the_server_as_meant(server, make_client):
         ("https://erp.example:port/", {}, "not a URL"),
     ],
 )
-async def test_a_url_that_the_connection_may_not_use_is_refused(make_client, url, policy, says):
+async def test_a_url_that_the_connection_may_not_use_is_refused(
+    make_client: Any, url: Any, policy: Any, says: Any
+) -> None:
     with pytest.raises(ConfigurationError, match=says) as caught:
         await make_client(**policy).request("GET", url)
     assert "s3cr3t" not in str(caught.value)
 
 
-async def test_credentials_in_a_query_need_tls_except_on_this_machine(server, make_client):
+async def test_credentials_in_a_query_need_tls_except_on_this_machine(server: Any, make_client: Any) -> None:
     with pytest.raises(ConfigurationError, match="need https") as caught:
         await make_client().request("GET", "http://shop.example/", params={"secret": "s3cr3t"}, sensitive_query=True)
     assert "s3cr3t" not in str(caught.value)
@@ -178,14 +187,16 @@ async def test_credentials_in_a_query_need_tls_except_on_this_machine(server, ma
     assert answer.status == 200
 
 
-async def test_a_header_with_a_line_break_is_refused_without_quoting_it(server, make_client):
+async def test_a_header_with_a_line_break_is_refused_without_quoting_it(server: Any, make_client: Any) -> None:
     with pytest.raises(ConfigurationError, match="control character") as caught:
         await make_client().request("GET", f"{server.url}/", headers={"Authorization": "Bearer s3cr3t\r\nX: y"})
     assert "s3cr3t" not in str(caught.value)
     assert server.connections == 0
 
 
-async def test_errors_and_logs_hold_no_query_body_or_header(server, script, make_client, caplog):
+async def test_errors_and_logs_hold_no_query_body_or_header(
+    server: Any, script: Any, make_client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(0)
     server.play(script.cut)
     for method in ("GET", "POST"):
@@ -205,7 +216,7 @@ async def test_errors_and_logs_hold_no_query_body_or_header(server, script, make
     assert "s3cr3t" not in caplog.text
 
 
-def test_a_policy_that_lets_nothing_through_is_refused():
+def test_a_policy_that_lets_nothing_through_is_refused() -> None:
     with pytest.raises(ValueError, match="max_attempts"):
         HttpPolicy(max_attempts=0)
     with pytest.raises(ValueError, match="rate_per_s"):
@@ -239,7 +250,9 @@ def _certificate(folder: Path, *, name: str) -> tuple[ssl.SSLContext, Path]:
     return context, pem
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused_as_configuration(tmp_path, script, make_client):
+async def test_a_certificate_that_nobody_vouches_for_is_refused_as_configuration(
+    tmp_path: Path, script: Any, make_client: Any
+) -> None:
     context, _ = _certificate(tmp_path, name="127.0.0.1")
     async with script.running(script.Server(), tls=context) as server:
         with pytest.raises(ConfigurationError, match="TLS certificate"):
@@ -247,7 +260,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_as_configuration
         assert server.seen == []
 
 
-async def test_a_certificate_for_another_host_is_refused(tmp_path, script, make_client):
+async def test_a_certificate_for_another_host_is_refused(tmp_path: Path, script: Any, make_client: Any) -> None:
     context, pem = _certificate(tmp_path, name="127.0.0.2")
     trust = ssl.create_default_context(cafile=str(pem))
     async with script.running(script.Server(), tls=context) as server:
@@ -255,7 +268,7 @@ async def test_a_certificate_for_another_host_is_refused(tmp_path, script, make_
             await make_client(client_options={"tls": trust}).request("GET", f"{server.url}/x")
 
 
-async def test_a_certificate_that_is_trusted_passes(tmp_path, script, make_client):
+async def test_a_certificate_that_is_trusted_passes(tmp_path: Path, script: Any, make_client: Any) -> None:
     context, pem = _certificate(tmp_path, name="127.0.0.1")
     trust = ssl.create_default_context(cafile=str(pem))
     async with script.running(script.Server(), tls=context) as server:

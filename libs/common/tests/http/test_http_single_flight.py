@@ -34,7 +34,7 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_all_who_wait_share_one_refresh():
+async def test_all_who_wait_share_one_refresh() -> None:
     flight, refresh = SingleFlight[str](), Refresh()
     waiters = [asyncio.create_task(flight.run(refresh)) for _ in range(10)]
     await _settle()
@@ -43,13 +43,13 @@ async def test_all_who_wait_share_one_refresh():
     assert refresh.calls == 1
 
 
-async def test_a_later_call_refreshes_anew():
+async def test_a_later_call_refreshes_anew() -> None:
     flight, refresh = SingleFlight[str](), Refresh()
     refresh.go.set()
     assert [await flight.run(refresh), await flight.run(refresh)] == ["token 1", "token 2"]
 
 
-async def test_a_failure_reaches_all_waiters_and_the_next_call_tries_anew():
+async def test_a_failure_reaches_all_waiters_and_the_next_call_tries_anew() -> None:
     flight, refresh = SingleFlight[str](), Refresh()
     refresh.fail = True
     waiters = [asyncio.create_task(flight.run(refresh)) for _ in range(3)]
@@ -61,7 +61,7 @@ async def test_a_failure_reaches_all_waiters_and_the_next_call_tries_anew():
     assert await flight.run(refresh) == "token 2"
 
 
-async def test_a_cancelled_waiter_leaves_the_refresh_to_the_others():
+async def test_a_cancelled_waiter_leaves_the_refresh_to_the_others() -> None:
     flight, refresh = SingleFlight[str](), Refresh()
     first, second = (asyncio.create_task(flight.run(refresh)) for _ in range(2))
     await _settle()
@@ -73,7 +73,7 @@ async def test_a_cancelled_waiter_leaves_the_refresh_to_the_others():
         await first
 
 
-async def test_the_last_waiter_to_leave_ends_the_refresh():
+async def test_the_last_waiter_to_leave_ends_the_refresh() -> None:
     flight, refresh = SingleFlight[str](), Refresh()
     waiter = asyncio.create_task(flight.run(refresh))
     await _settle()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -12,7 +14,7 @@ from mlc_common.http import tracing
 
 
 @pytest.fixture
-def spans(monkeypatch) -> InMemorySpanExporter:
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -20,7 +22,9 @@ def spans(monkeypatch) -> InMemorySpanExporter:
     return exporter
 
 
-async def test_the_trace_context_reaches_the_server_and_each_attempt_is_a_span(server, script, make_client, spans):
+async def test_the_trace_context_reaches_the_server_and_each_attempt_is_a_span(
+    server: Any, script: Any, make_client: Any, spans: Any
+) -> None:
     server.play(script.answer(503), script.answer(200))
     await make_client().request("GET", f"{server.url}/firm/42", params={"key": "s3cr3t"}, template="firm.one")
     finished = spans.get_finished_spans()
@@ -32,7 +36,9 @@ async def test_the_trace_context_reaches_the_server_and_each_attempt_is_a_span(s
     assert "s3cr3t" not in "".join(span.to_json() for span in finished)
 
 
-async def test_a_failed_attempt_leaves_its_class_in_the_span(server, script, make_client, spans):
+async def test_a_failed_attempt_leaves_its_class_in_the_span(
+    server: Any, script: Any, make_client: Any, spans: Any
+) -> None:
     server.play(script.cut)
     with pytest.raises(Exception, match="look before"):
         await make_client().request("POST", f"{server.url}/x", content=b"s3cr3t", template="trans.post")

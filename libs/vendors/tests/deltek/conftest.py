@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from mlc_common import exactjson
 from mlc_common.clock import FixedClock
 from mlc_common.errors import ConnectorError
-from mlc_common.http import HttpAnswer
+from mlc_common.http import HttpAnswer, HttpClient
 from mlc_vendors.deltek import DeltekClient, DeltekCredentials, load_contract
 
 DATA = Path(__file__).parent / "data"
@@ -129,7 +129,7 @@ def make_client(
 ) -> Callable[..., DeltekClient]:
     def make(overrides: Mapping[str, Any] | None = None) -> DeltekClient:
         contract = load_contract(overrides).at(ROOT)
-        return DeltekClient(contract, credentials, http=tenant, clock=clock)
+        return DeltekClient(contract, credentials, http=cast(HttpClient, tenant), clock=clock)
 
     return make
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ FILE = InvoiceFile(
 )
 
 
-def _exchange(recorded, said: str):
+def _exchange(recorded: Any, said: str) -> Any:
     return next(e for e in recorded.exchanges("errors") if said in str(e["response"]))
 
 
@@ -53,7 +54,9 @@ def _exchange(recorded, said: str):
     ],
 )
 @pytest.mark.parametrize("reference", [None, "IN-WC01-1001"])
-def test_recorded_refusals_have_their_class_for_reads_and_writes(recorded, said, kind, rejection, reference):
+def test_recorded_refusals_have_their_class_for_reads_and_writes(
+    recorded: Any, said: Any, kind: Any, rejection: Any, reference: Any
+) -> None:
     error = error_of(recorded.answer_of(_exchange(recorded, said)), SENTENCES, what="it", reference=reference)
     assert type(error) is kind
     assert isinstance(error, Rejected)
@@ -61,14 +64,14 @@ def test_recorded_refusals_have_their_class_for_reads_and_writes(recorded, said,
 
 
 @pytest.mark.parametrize("status", [400, 409, 500])
-def test_the_sentence_counts_more_than_the_status(recorded, status):
+def test_the_sentence_counts_more_than_the_status(recorded: Any, status: Any) -> None:
     answer = recorded.answer(status, {"message": "Record IN-1 already exists and cannot be added."})
     assert isinstance(error_of(answer, SENTENCES, what="it", reference="IN-1"), DuplicateRecord)
     closed = recorded.answer(status, {"message": "Period 202610 is closed."})
     assert isinstance(error_of(closed, SENTENCES, what="it", reference="IN-1"), PeriodClosed)
 
 
-def test_several_problems_are_one_line_and_said_once(recorded):
+def test_several_problems_are_one_line_and_said_once(recorded: Any) -> None:
     body = {"message": "A is required.<BR/>B is required.<br />A is required.", "detail": "B is required."}
     error = error_of(recorded.answer(400, body), SENTENCES, what="it", reference=None)
     assert str(error) == "Deltek refused it: A is required.; B is required."
@@ -87,13 +90,15 @@ def test_several_problems_are_one_line_and_said_once(recorded):
         (422, None, ValidationRefused, ValidationRefused),
     ],
 )
-def test_without_a_known_sentence_the_status_decides(recorded, status, body, read, write):
+def test_without_a_known_sentence_the_status_decides(
+    recorded: Any, status: Any, body: Any, read: Any, write: Any
+) -> None:
     answer = recorded.answer(status, body)
     assert type(error_of(answer, SENTENCES, what="it", reference=None)) is read
     assert type(error_of(answer, SENTENCES, what="it", reference="IN-1")) is write
 
 
-def test_a_throttle_says_when_to_come_back(recorded):
+def test_a_throttle_says_when_to_come_back(recorded: Any) -> None:
     error = error_of(recorded.answer(429, after=7.0), SENTENCES, what="it", reference="IN-1")
     assert isinstance(error, Retryable)
     assert error.after == 7.0
@@ -101,25 +106,25 @@ def test_a_throttle_says_when_to_come_back(recorded):
 
 @pytest.mark.parametrize("body", ["<html>password=s3cr3t</html>", '"s3cr3t"', '{"echo": "s3cr3t"}', '["s3cr3t"]'])
 @pytest.mark.parametrize("status", [302, 400, 403, 404, 409, 429, 500, 502])
-def test_a_body_in_another_shape_is_never_quoted(recorded, status, body):
+def test_a_body_in_another_shape_is_never_quoted(recorded: Any, status: Any, body: Any) -> None:
     for reference in (None, "IN-1"):
         error = error_of(recorded.answer(status, raw=body), SENTENCES, what="it", reference=reference)
         assert "s3cr3t" not in str(error)
 
 
-def test_a_long_sentence_is_cut(recorded):
+def test_a_long_sentence_is_cut(recorded: Any) -> None:
     error = error_of(recorded.answer(400, {"message": "x" * 5000}), SENTENCES, what="it", reference=None)
     assert len(str(error)) < 400
 
 
-def test_a_refusal_in_the_form_of_a_500_is_no_illness(recorded):
+def test_a_refusal_in_the_form_of_a_500_is_no_illness(recorded: Any) -> None:
     assert not is_ill(recorded.answer(500, {"message": "Period 202610 is closed."}), SENTENCES)
     assert not is_ill(recorded.answer(400, {"message": "whatever"}), SENTENCES)
     assert is_ill(recorded.answer(500, {"message": "An error has occurred."}), SENTENCES)
     assert is_ill(recorded.answer(502, raw="<html>already exists</html>"), SENTENCES)
 
 
-async def test_a_create_that_was_cut_is_unconfirmed_by_its_batch(make_client, tenant):
+async def test_a_create_that_was_cut_is_unconfirmed_by_its_batch(make_client: Any, tenant: Any) -> None:
     tenant.play(Unconfirmed("POST trans.control.create", "sent and not answered"))
     with pytest.raises(Unconfirmed) as caught:
         await make_client().create_invoice(FILE)
@@ -129,7 +134,9 @@ async def test_a_create_that_was_cut_is_unconfirmed_by_its_batch(make_client, te
 @pytest.mark.parametrize(
     "raw", ["<html>ok</html>", "[]", '[{"Nothing": 1}]', '[{"Batch": "IN-WC01-1001", "Total": "x"}]']
 )
-async def test_a_create_that_was_accepted_with_an_unreadable_answer_is_unconfirmed(make_client, tenant, recorded, raw):
+async def test_a_create_that_was_accepted_with_an_unreadable_answer_is_unconfirmed(
+    make_client: Any, tenant: Any, recorded: Any, raw: Any
+) -> None:
     tenant.play(recorded.answer(201, raw=raw))
     with pytest.raises(Unconfirmed) as caught:
         await make_client().create_invoice(FILE)
@@ -146,21 +153,23 @@ async def test_a_create_that_was_accepted_with_an_unreadable_answer_is_unconfirm
         (429, None, Retryable),
     ],
 )
-async def test_a_refused_create_raises_its_class(make_client, tenant, recorded, status, body, kind):
+async def test_a_refused_create_raises_its_class(
+    make_client: Any, tenant: Any, recorded: Any, status: Any, body: Any, kind: Any
+) -> None:
     tenant.play(recorded.answer(status, body))
     with pytest.raises(kind) as caught:
         await make_client().create_invoice(FILE)
     assert isinstance(caught.value, ConnectorError)
 
 
-async def test_removing_what_is_not_there_is_no_error(make_client, tenant, recorded):
+async def test_removing_what_is_not_there_is_no_error(make_client: Any, tenant: Any, recorded: Any) -> None:
     tenant.play(recorded.answer(404, {"message": "Record not found"}), recorded.answer(200, []))
     client = make_client()
     assert [await client.delete_file("IN-1"), await client.delete_file("IN-1")] == [False, True]
     assert tenant.sent[0].path == "api/DataEntry/inControl/IN-1"
 
 
-async def test_removing_a_posted_file_is_refused(make_client, tenant, recorded):
+async def test_removing_a_posted_file_is_refused(make_client: Any, tenant: Any, recorded: Any) -> None:
     tenant.play(recorded.answer(400, {"message": "Posted files cannot be deleted."}))
     with pytest.raises(ValidationRefused):
         await make_client().delete_file("IN-1")

@@ -78,7 +78,9 @@ def _recorded_request(exchange: dict[str, Any], **query: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("sample", "file"), [("invoice-create.files-mode", INVOICE), ("credit-memo-create", CREDIT)])
-async def test_an_invoice_or_credit_is_created_with_the_recorded_body(make_client, tenant, recorded, sample, file):
+async def test_an_invoice_or_credit_is_created_with_the_recorded_body(
+    make_client: Any, tenant: Any, recorded: Any, sample: Any, file: Any
+) -> None:
     exchange = recorded.exchanges(sample)[0]
     tenant.play(recorded.answer_of(exchange))
     row = await make_client().create_invoice(file)
@@ -89,7 +91,7 @@ async def test_an_invoice_or_credit_is_created_with_the_recorded_body(make_clien
     assert sent.template == "trans.control.create"
 
 
-async def test_without_files_the_entry_carries_its_lines(make_client, tenant, recorded):
+async def test_without_files_the_entry_carries_its_lines(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("invoice-create.no-files-mode")[0]
     tenant.play(recorded.answer_of(exchange))
     row = await make_client({"transactions": {"use_files": False}}).create_invoice(INVOICE)
@@ -97,7 +99,7 @@ async def test_without_files_the_entry_carries_its_lines(make_client, tenant, re
     assert (row.batch, row.has_header, row.total, row.period) == ("IN-WC01-1001", False, None, None)
 
 
-async def test_amending_sends_the_whole_file_to_its_own_address(make_client, tenant, recorded):
+async def test_amending_sends_the_whole_file_to_its_own_address(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("invoice-create.files-mode")[0]
     tenant.play(recorded.answer(200, exchange["response"]["body"]))
     await make_client().amend_invoice(INVOICE)
@@ -106,19 +108,23 @@ async def test_amending_sends_the_whole_file_to_its_own_address(make_client, ten
     assert sent.body == exchange["request"]["body"]
 
 
-async def test_a_batch_that_the_tenant_renames_stops_the_connector(make_client, tenant, recorded):
+async def test_a_batch_that_the_tenant_renames_stops_the_connector(
+    make_client: Any, tenant: Any, recorded: Any
+) -> None:
     tenant.play(recorded.answer(201, [{"Batch": "0000042"}]))
     with pytest.raises(UnknownShape, match="stored IN-WC01-1001 as 0000042"):
         await make_client().create_invoice(INVOICE)
 
 
-async def test_an_object_instead_of_an_array_is_accepted_from_a_write(make_client, tenant, recorded):
+async def test_an_object_instead_of_an_array_is_accepted_from_a_write(
+    make_client: Any, tenant: Any, recorded: Any
+) -> None:
     tenant.play(recorded.answer(201, {"Batch": "IN-WC01-1001", "Total": "156.60", "DiffTotal": "0"}))
     row = await make_client().create_invoice(INVOICE)
     assert (row.total, row.diff_total) == (Decimal("156.60"), Decimal(0))
 
 
-def test_line_keys_depend_on_batch_and_number_alone(recorded):
+def test_line_keys_depend_on_batch_and_number_alone(recorded: Any) -> None:
     details = recorded.exchanges("invoice-create.files-mode")[0]["request"]["body"]["inDetail"]
     assert [line_key("IN-WC01-1001", number) for number in range(1, 6)] == [one["PKey"] for one in details]
 
@@ -142,13 +148,17 @@ def test_line_keys_depend_on_batch_and_number_alone(recorded):
         ({"lines": (replace(INVOICE.lines[4], tax_code=""),)}, "tax code"),
     ],
 )
-async def test_what_the_tenant_would_cut_or_pad_is_refused_before_it_is_sent(make_client, tenant, change, says):
+async def test_what_the_tenant_would_cut_or_pad_is_refused_before_it_is_sent(
+    make_client: Any, tenant: Any, change: Any, says: Any
+) -> None:
     with pytest.raises(ValidationRefused, match=says):
         await make_client().create_invoice(replace(INVOICE, **change))
     assert tenant.sent == []
 
 
-async def test_texts_for_people_are_cut_and_amounts_have_two_decimals(make_client, tenant, recorded):
+async def test_texts_for_people_are_cut_and_amounts_have_two_decimals(
+    make_client: Any, tenant: Any, recorded: Any
+) -> None:
     tenant.play(recorded.answer(201, [{"Batch": INVOICE.batch}]))
     lines = (InvoiceLine(kind="line", account="401.00", amount=Decimal("1E+3")),)
     await make_client().create_invoice(replace(INVOICE, description="d" * 60, comment="c" * 100, lines=lines))
@@ -157,7 +167,7 @@ async def test_texts_for_people_are_cut_and_amounts_have_two_decimals(make_clien
     assert str(body["inDetail"][0]["Amount"]) == "1000.00"
 
 
-async def test_spellings_of_the_tenant_reach_the_body(make_client, tenant, recorded):
+async def test_spellings_of_the_tenant_reach_the_body(make_client: Any, tenant: Any, recorded: Any) -> None:
     overrides = {
         "transactions": {
             "sections": {"shipping": "A"},
@@ -178,7 +188,7 @@ async def test_spellings_of_the_tenant_reach_the_body(make_client, tenant, recor
     assert (shipping["InvoiceSection"], shipping["Amount"], shipping["custCredit"]) == ("A", Decimal("-10.00"), "")
 
 
-async def test_a_file_and_what_it_holds_are_found_by_batch(make_client, tenant, recorded):
+async def test_a_file_and_what_it_holds_are_found_by_batch(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchanges = recorded.exchanges("invoice-find")
     control, absent, entries, details = exchanges[:4]
     empty = recorded.answer(200, [])
@@ -202,7 +212,7 @@ async def test_a_file_and_what_it_holds_are_found_by_batch(make_client, tenant, 
     ]
 
 
-async def test_posted_rows_are_asked_for_as_recorded_and_balance(make_client, tenant, recorded):
+async def test_posted_rows_are_asked_for_as_recorded_and_balance(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = next(e for e in recorded.exchanges("invoice-find") if "posted;" in e.get("case", ""))
     tenant.play(recorded.answer_of(exchange), recorded.answer(200, []))
     rows = await make_client().ledger_rows("IN-WC01-1001")
@@ -212,7 +222,9 @@ async def test_posted_rows_are_asked_for_as_recorded_and_balance(make_client, te
     assert {(row.period, row.post_seq) for row in rows} == {(202611, 59)}
 
 
-async def test_the_open_balance_is_asked_for_by_invoice_and_project(make_client, tenant, recorded):
+async def test_the_open_balance_is_asked_for_by_invoice_and_project(
+    make_client: Any, tenant: Any, recorded: Any
+) -> None:
     exchange = recorded.exchanges("credit-memo-create")[1]
     tenant.play(recorded.answer_of(exchange), recorded.answer(200, []))
     (balance,) = await make_client().ar_balance("STORE.WEB01", "WA01001")
@@ -227,14 +239,14 @@ async def test_the_open_balance_is_asked_for_by_invoice_and_project(make_client,
     assert (query["filterHash[1][name]"], query["filterHash[1][value]"]) == ("WBS1", "STORE.WEB01")
 
 
-async def test_the_posting_state_of_a_file_is_read(make_client, tenant, recorded):
+async def test_the_posting_state_of_a_file_is_read(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("batch-landing")[0]
     tenant.play(recorded.answer_of(exchange), recorded.answer(200, []))
     (row,) = await make_client().landing("IN-WC01-1001")
     assert (row.trans_type, row.posted, row.post_seq, row.period) == ("IN", True, 59, 202611)
 
 
-async def test_a_firm_is_found_by_our_key_as_recorded(make_client, tenant, recorded):
+async def test_a_firm_is_found_by_our_key_as_recorded(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("firm-find")[0]
     tenant.play(recorded.answer_of(exchange), recorded.answer(200, []))
     firm = await make_client(KEYED).find_firm_by_external_key("WC01:42")
@@ -247,20 +259,22 @@ async def test_a_firm_is_found_by_our_key_as_recorded(make_client, tenant, recor
     assert _asked(tenant.sent[0]) == _recorded_request(exchange)
 
 
-async def test_two_firms_with_our_key_are_nobodys_guess(make_client, tenant, recorded):
+async def test_two_firms_with_our_key_are_nobodys_guess(make_client: Any, tenant: Any, recorded: Any) -> None:
     rows = [{"ClientID": f"{n}", "custMLKey": "WC01:42"} for n in (1, 2)]
     tenant.play(recorded.answer(200, rows), recorded.answer(200, []))
     with pytest.raises(RecordAmbiguous, match="2 firms"):
         await make_client(KEYED).find_firm_by_external_key("WC01:42")
 
 
-async def test_without_the_column_firms_cannot_be_found_by_our_key(make_client, tenant):
+async def test_without_the_column_firms_cannot_be_found_by_our_key(make_client: Any, tenant: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"firm\.external_key"):
         await make_client().find_firm_by_external_key("WC01:42")
     assert tenant.sent == []
 
 
-async def test_a_firm_is_created_as_recorded_and_read_back_with_its_number(make_client, tenant, recorded):
+async def test_a_firm_is_created_as_recorded_and_read_back_with_its_number(
+    make_client: Any, tenant: Any, recorded: Any
+) -> None:
     created, read_back = recorded.exchanges("firm-create")[:2]
     tenant.play(recorded.answer_of(created), recorded.answer_of(read_back))
     firm = await make_client(KEYED).create_firm(NewFirm(name="Contoso Retail Inc", external_key="WC01:77"))
@@ -269,7 +283,7 @@ async def test_a_firm_is_created_as_recorded_and_read_back_with_its_number(make_
     assert [sent.safe for sent in tenant.sent] == [False, True]
 
 
-async def test_a_firm_that_cannot_be_read_back_may_exist(make_client, tenant, recorded):
+async def test_a_firm_that_cannot_be_read_back_may_exist(make_client: Any, tenant: Any, recorded: Any) -> None:
     created = recorded.answer_of(recorded.exchanges("firm-create")[0])
     for after in (Retryable("down"), recorded.answer(404, {"message": "Record not found"})):
         tenant.play(created, after)
@@ -278,7 +292,7 @@ async def test_a_firm_that_cannot_be_read_back_may_exist(make_client, tenant, re
         assert caught.value.reference == "WC01:77"
 
 
-async def test_an_address_is_added_as_recorded_once(make_client, tenant, recorded):
+async def test_an_address_is_added_as_recorded_once(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("firm-create")[2]
     client_id = "7ac1f00d5e6b4d3c9f8e7d6c5b4a3921"
     address = NewAddress(
@@ -293,7 +307,7 @@ async def test_an_address_is_added_as_recorded_once(make_client, tenant, recorde
     assert [sent.method for sent in tenant.sent] == ["GET", "POST", "GET", "GET"]
 
 
-async def test_a_contact_is_added_as_recorded_once(make_client, tenant, recorded):
+async def test_a_contact_is_added_as_recorded_once(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("firm-create")[3]
     client_id = "7ac1f00d5e6b4d3c9f8e7d6c5b4a3921"
     contact = NewContact(last_name="Reyes", first_name="Ana", email="ana@contoso.example", phone="+1 217 555 0100")
@@ -306,7 +320,7 @@ async def test_a_contact_is_added_as_recorded_once(make_client, tenant, recorded
     assert _asked(tenant.sent[1]) == _recorded_request(exchange)
 
 
-async def test_a_project_and_its_phase_are_read(make_client, tenant, recorded):
+async def test_a_project_and_its_phase_are_read(make_client: Any, tenant: Any, recorded: Any) -> None:
     one, phases = recorded.exchanges("project-get")
     online = recorded.answer(200, [phases["response"]["body"][0]])
     tenant.play(recorded.answer_of(one), online, recorded.answer(200, []))
@@ -322,7 +336,7 @@ async def test_a_project_and_its_phase_are_read(make_client, tenant, recorded):
     assert (query["wbstype"], query["order"], query["filterHash[1][value]"]) == ("wbs2", "WBS2_A", "ONLINE")
 
 
-async def test_projects_are_found_by_their_billing_client(make_client, tenant, recorded):
+async def test_projects_are_found_by_their_billing_client(make_client: Any, tenant: Any, recorded: Any) -> None:
     row = recorded.exchanges("project-get")[0]["response"]["body"][0]
     tenant.play(recorded.answer(200, [row]), recorded.answer(200, []))
     (project,) = await make_client().projects_of_billing_client("0a1b2c3d4e5f60718293a4b5c6d7e8f9")
@@ -331,7 +345,7 @@ async def test_projects_are_found_by_their_billing_client(make_client, tenant, r
     assert (query["filterHash[0][name]"], query["wbstype"]) == ("BillingClientID", "wbs1")
 
 
-async def test_accounts_tax_codes_and_auto_posting_are_read(make_client, tenant, recorded):
+async def test_accounts_tax_codes_and_auto_posting_are_read(make_client: Any, tenant: Any, recorded: Any) -> None:
     accounts, _, taxes, _, auto = recorded.exchanges("master-data")[:5]
     empty = recorded.answer(200, [])
     tenant.play(
@@ -352,7 +366,7 @@ async def test_accounts_tax_codes_and_auto_posting_are_read(make_client, tenant,
     assert _asked(tenant.sent[-1]) == _recorded_request(auto)
 
 
-async def test_periods_and_login_state_are_read_and_set(make_client, tenant, recorded):
+async def test_periods_and_login_state_are_read_and_set(make_client: Any, tenant: Any, recorded: Any) -> None:
     periods, set_period, set_company = recorded.exchanges("settings-period")
     empty = recorded.answer(200, [])
     tenant.play(recorded.answer_of(periods), empty, recorded.answer_of(set_period), recorded.answer_of(set_company))
@@ -373,7 +387,9 @@ async def test_periods_and_login_state_are_read_and_set(make_client, tenant, rec
     ]
 
 
-async def test_a_period_or_company_that_was_not_taken_over_is_an_error(make_client, tenant, recorded):
+async def test_a_period_or_company_that_was_not_taken_over_is_an_error(
+    make_client: Any, tenant: Any, recorded: Any
+) -> None:
     tenant.play(recorded.answer(200, [{"Period": 202610}]), recorded.answer(200, [{"Company": "01"}]))
     client = make_client()
     with pytest.raises(UnknownShape, match="202610 instead of 202611"):
@@ -382,7 +398,7 @@ async def test_a_period_or_company_that_was_not_taken_over_is_an_error(make_clie
         await client.set_company("00")
 
 
-async def test_columns_can_be_probed_by_metadata(make_client, tenant, recorded):
+async def test_columns_can_be_probed_by_metadata(make_client: Any, tenant: Any, recorded: Any) -> None:
     exchange = recorded.exchanges("metadata")[0]
     tenant.play(recorded.answer_of(exchange), recorded.answer(200, {"what": "else"}))
     client = make_client()

@@ -153,7 +153,9 @@ MODES = [({}, {}), (NO_FILES, {"transactions": NO_FILES})]
 @pytest.mark.parametrize(("config", "overrides"), MODES, ids=["files", "no files"])
 @pytest.mark.parametrize("answers", [{}, {"created_answer": "object", "absent_single": "empty", "refusal_status": 500}])
 @pytest.mark.parametrize("posting", ["published", "json_string", "object"])
-async def test_an_invoice_and_its_credit_are_created_posted_and_read_back(start, config, overrides, answers, posting):
+async def test_an_invoice_and_its_credit_are_created_posted_and_read_back(
+    start: Any, config: Any, overrides: Any, answers: Any, posting: Any
+) -> None:
     sandbox, client = await start({**config, **answers, "transfile_answer": posting}, overrides)
     assert await client.get_control(INVOICE.batch) is None
     assert await client.ledger_rows(INVOICE.batch) == []
@@ -196,7 +198,7 @@ async def post(client: DeltekClient, file: InvoiceFile) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 500])
-async def test_a_second_file_of_the_same_name_is_refused_and_nothing_doubles(start, status):
+async def test_a_second_file_of_the_same_name_is_refused_and_nothing_doubles(start: Any, status: Any) -> None:
     sandbox, client = await start({"refusal_status": status})
     await post(client, INVOICE)
     with pytest.raises(DuplicateRecord):
@@ -206,14 +208,14 @@ async def test_a_second_file_of_the_same_name_is_refused_and_nothing_doubles(sta
 
 
 @pytest.mark.parametrize("status", [400, 500])
-async def test_a_closed_period_is_refused_at_create_with_its_class(start, status):
+async def test_a_closed_period_is_refused_at_create_with_its_class(start: Any, status: Any) -> None:
     sandbox, client = await start({"refusal_status": status})
     with pytest.raises(PeriodClosed, match="Period 202509 is closed"):
         await client.create_invoice(replace(INVOICE, period=202509))
     assert sandbox.drafts == []
 
 
-async def test_a_closed_period_is_refused_at_posting_with_its_class(start):
+async def test_a_closed_period_is_refused_at_posting_with_its_class(start: Any) -> None:
     sandbox, client = await start({"closed_period": "post"})
     await client.create_invoice(replace(INVOICE, period=202509))
     result = await client.post_file(INVOICE.batch, period=202509, company="00")
@@ -222,7 +224,7 @@ async def test_a_closed_period_is_refused_at_posting_with_its_class(start):
 
 
 @pytest.mark.parametrize("status", [400, 500])
-async def test_an_inactive_project_is_refused_with_its_class(start, status):
+async def test_an_inactive_project_is_refused_with_its_class(start: Any, status: Any) -> None:
     sandbox, client = await start({"refusal_status": status})
     sandbox.act(control.set_project_status, WBS1=INVOICE.wbs1, Status="I")
     with pytest.raises(RecordInactive, match=r"STORE\.WEB01"):
@@ -239,14 +241,14 @@ async def test_an_inactive_project_is_refused_with_its_class(start, status):
         InvoiceLine(kind="tax", account="221.00", amount=Decimal(1), tax_code="NO_SUCH"),
     ],
 )
-async def test_an_unknown_account_or_tax_code_is_a_validation(start, line):
+async def test_an_unknown_account_or_tax_code_is_a_validation(start: Any, line: Any) -> None:
     sandbox, client = await start({"refusal_status": 500})
     with pytest.raises(ValidationRefused, match="does not exist"):
         await client.create_invoice(replace(INVOICE, lines=(line,)))
     assert sandbox.drafts == []
 
 
-async def test_missing_rights_are_told_apart(start):
+async def test_missing_rights_are_told_apart(start: Any) -> None:
     sandbox, client = await start()
     await client.create_invoice(INVOICE)
     sandbox.act(control.set_user, denied=["post"])
@@ -254,7 +256,7 @@ async def test_missing_rights_are_told_apart(start):
         await client.post_file(INVOICE.batch, period=INVOICE.period)
 
 
-async def test_all_lines_of_a_long_invoice_are_read_although_pages_are_capped(start):
+async def test_all_lines_of_a_long_invoice_are_read_although_pages_are_capped(start: Any) -> None:
     _, client = await start({"page_size_cap": 7})
     lines = tuple(InvoiceLine(kind="line", account="401.00", amount=Decimal(n)) for n in range(1, 61))
     await post(client, replace(INVOICE, lines=lines))
@@ -265,7 +267,7 @@ async def test_all_lines_of_a_long_invoice_are_read_although_pages_are_capped(st
 
 
 @pytest.mark.parametrize("style", ["millis", "seconds", "date", "zulu", "offset"])
-async def test_dates_are_read_in_every_form(start, style):
+async def test_dates_are_read_in_every_form(start: Any, style: Any) -> None:
     _, client = await start({"date_style": style})
     await post(client, INVOICE)
     (entry,) = await client.get_entries(INVOICE.batch)
@@ -276,14 +278,14 @@ async def test_dates_are_read_in_every_form(start, style):
     assert (period.start, period.end, period.closed) == (date(2026, 11, 1), date(2026, 11, 30), False)
 
 
-async def test_all_periods_are_read_although_there_are_more_than_one_page(start):
+async def test_all_periods_are_read_although_there_are_more_than_one_page(start: Any) -> None:
     sandbox, client = await start({"page_size_cap": 10})
     periods = await client.periods()
     assert len(periods) == len(sandbox.app.state.tenant.periods) == 36
     assert next(one for one in periods if one.period == 202609).closed
 
 
-async def test_an_unposted_file_can_be_amended_and_removed_and_a_posted_one_cannot(start):
+async def test_an_unposted_file_can_be_amended_and_removed_and_a_posted_one_cannot(start: Any) -> None:
     sandbox, client = await start()
     await client.create_invoice(INVOICE)
     changed = replace(INVOICE, lines=INVOICE.lines[:1])
@@ -301,7 +303,7 @@ async def test_an_unposted_file_can_be_amended_and_removed_and_a_posted_one_cann
     assert sandbox.open_amount(INVOICE) == Decimal("156.60")
 
 
-async def test_without_files_an_unposted_entry_can_be_amended_and_removed(start):
+async def test_without_files_an_unposted_entry_can_be_amended_and_removed(start: Any) -> None:
     sandbox, client = await start(NO_FILES, {"transactions": NO_FILES})
     await client.set_period(202611)
     await client.create_invoice(INVOICE)
@@ -312,7 +314,7 @@ async def test_without_files_an_unposted_entry_can_be_amended_and_removed(start)
     assert sandbox.drafts == []
 
 
-async def test_without_files_a_posted_entry_vanishes_and_only_the_ledger_tells(start):
+async def test_without_files_a_posted_entry_vanishes_and_only_the_ledger_tells(start: Any) -> None:
     _, client = await start(NO_FILES, {"transactions": NO_FILES})
     await client.set_period(202611)
     await post(client, INVOICE)
@@ -321,7 +323,7 @@ async def test_without_files_a_posted_entry_vanishes_and_only_the_ledger_tells(s
 
 
 @pytest.mark.parametrize(("kind", "stored"), [("cut_before", False), ("cut_after", True), ("cut_during", True)])
-async def test_a_create_whose_answer_is_lost_is_unconfirmed_and_sent_once(start, kind, stored):
+async def test_a_create_whose_answer_is_lost_is_unconfirmed_and_sent_once(start: Any, kind: Any, stored: Any) -> None:
     sandbox, client = await start()
     await client.active_period()  # a connection that is reused
     sandbox.fault(kind, "POST", "inControl")
@@ -333,7 +335,9 @@ async def test_a_create_whose_answer_is_lost_is_unconfirmed_and_sent_once(start,
 
 
 @pytest.mark.parametrize(("kind", "posted"), [("cut_before", False), ("cut_after", True)])
-async def test_a_posting_whose_answer_is_lost_is_sent_once_although_it_is_a_put(start, kind, posted):
+async def test_a_posting_whose_answer_is_lost_is_sent_once_although_it_is_a_put(
+    start: Any, kind: Any, posted: Any
+) -> None:
     sandbox, client = await start()
     await client.create_invoice(INVOICE)
     sandbox.fault(kind, "PUT", "PostTransFile")
@@ -343,7 +347,7 @@ async def test_a_posting_whose_answer_is_lost_is_sent_once_although_it_is_a_put(
     assert sandbox.calls_of("PUT", "api/DataEntry/PostTransFile") == 1
 
 
-async def test_a_posting_that_hangs_is_unconfirmed_after_its_own_time_limit(start):
+async def test_a_posting_that_hangs_is_unconfirmed_after_its_own_time_limit(start: Any) -> None:
     sandbox, client = await start(overrides={"http": {"max_rps": None, "post_timeout_s": 0.3}})
     await client.create_invoice(INVOICE)
     sandbox.fault("hang_after", "PUT", "PostTransFile")
@@ -353,7 +357,7 @@ async def test_a_posting_that_hangs_is_unconfirmed_after_its_own_time_limit(star
 
 
 @pytest.mark.parametrize("answer", ["fault", "zero"])
-async def test_a_posting_run_that_stops_is_not_believed(start, answer):
+async def test_a_posting_run_that_stops_is_not_believed(start: Any, answer: Any) -> None:
     sandbox, client = await start()
     await client.create_invoice(INVOICE)
     sandbox.act(control.stop_a_run, batch=INVOICE.batch, masters=0, answer=answer)
@@ -366,7 +370,7 @@ async def test_a_posting_run_that_stops_is_not_believed(start, answer):
 
 
 @pytest.mark.parametrize("body", ["", "<html>login</html>", '"{}"', '{"retList": "1"}'])
-async def test_a_posting_with_a_strange_answer_is_unknown(start, body):
+async def test_a_posting_with_a_strange_answer_is_unknown(start: Any, body: Any) -> None:
     sandbox, client = await start()
     await client.create_invoice(INVOICE)
     sandbox.fault("replace_body", "PUT", "PostTransFile", body=body)
@@ -374,7 +378,7 @@ async def test_a_posting_with_a_strange_answer_is_unknown(start, body):
     assert await client.ledger_rows(INVOICE.batch) != []
 
 
-async def test_reads_survive_gateways_throttles_and_cuts(start):
+async def test_reads_survive_gateways_throttles_and_cuts(start: Any) -> None:
     sandbox, client = await start()
     for fault in (
         {"kind": "status", "status": 502, "body": "<html>502 Bad Gateway</html>"},
@@ -387,7 +391,7 @@ async def test_reads_survive_gateways_throttles_and_cuts(start):
     assert outcomes == ["502", "429", "unreachable", "200"]
 
 
-async def test_a_throttled_create_is_retryable_with_its_pause_and_was_not_taken_up(start):
+async def test_a_throttled_create_is_retryable_with_its_pause_and_was_not_taken_up(start: Any) -> None:
     sandbox, client = await start()
     sandbox.fault("status", "POST", "inControl", status=429, headers={"Retry-After": "7"})
     with pytest.raises(Retryable) as caught:
@@ -395,7 +399,7 @@ async def test_a_throttled_create_is_retryable_with_its_pause_and_was_not_taken_
     assert (caught.value.after, sandbox.drafts) == (7.0, [])
 
 
-async def test_sessions_that_live_for_two_calls_do_not_disturb_reads(start):
+async def test_sessions_that_live_for_two_calls_do_not_disturb_reads(start: Any) -> None:
     sandbox, client = await start({"token_calls": 2})
     for _ in range(7):
         await client.active_period()
@@ -403,7 +407,7 @@ async def test_sessions_that_live_for_two_calls_do_not_disturb_reads(start):
     assert tokens == ["200"] * 4
 
 
-async def test_a_session_that_ends_at_a_write_leaves_it_open_and_nothing_there(start):
+async def test_a_session_that_ends_at_a_write_leaves_it_open_and_nothing_there(start: Any) -> None:
     sandbox, client = await start()
     await client.active_period()
     sandbox.act(control.revoke_tokens, refresh=False)
@@ -414,7 +418,7 @@ async def test_a_session_that_ends_at_a_write_leaves_it_open_and_nothing_there(s
     assert sandbox.drafts == [INVOICE.batch]
 
 
-async def test_revoked_refresh_tokens_fall_back_to_the_password(start):
+async def test_revoked_refresh_tokens_fall_back_to_the_password(start: Any) -> None:
     sandbox, client = await start()
     await client.active_period()
     sandbox.act(control.revoke_tokens)
@@ -427,7 +431,7 @@ async def test_revoked_refresh_tokens_fall_back_to_the_password(start):
 
 
 @pytest.mark.parametrize("wrong", [{"password": "nope-nope"}, {"database": "OTHER"}, {"client_secret": "nope-nope"}])
-async def test_a_wrong_credential_is_tried_once(start, wrong):
+async def test_a_wrong_credential_is_tried_once(start: Any, wrong: Any) -> None:
     sandbox, client = await start(**wrong)
     for _ in range(2):
         with pytest.raises(SignInRefused) as caught:
@@ -439,7 +443,7 @@ async def test_a_wrong_credential_is_tried_once(start, wrong):
 KEYED = ({"firm_external_key": True}, {"fields": {"firm.external_key": {"enabled": True}}})
 
 
-async def test_a_firm_is_created_with_our_key_numbered_by_the_tenant_and_found_again(start):
+async def test_a_firm_is_created_with_our_key_numbered_by_the_tenant_and_found_again(start: Any) -> None:
     sandbox, client = await start(*KEYED)
     assert await client.find_firm_by_external_key("WC01:77") is None
     made = await client.create_firm(NewFirm(name="Contoso Retail Inc", external_key="WC01:77"))
@@ -449,7 +453,7 @@ async def test_a_firm_is_created_with_our_key_numbered_by_the_tenant_and_found_a
     assert "custMLKey" in await client.field_names("firm")
 
 
-async def test_where_the_tenant_lacks_the_key_column_a_look_up_is_an_error_and_not_a_miss(start):
+async def test_where_the_tenant_lacks_the_key_column_a_look_up_is_an_error_and_not_a_miss(start: Any) -> None:
     _, client = await start({}, KEYED[1])
     assert "custMLKey" not in await client.field_names("firm")
     with pytest.raises(LookupMismatch):
@@ -458,7 +462,7 @@ async def test_where_the_tenant_lacks_the_key_column_a_look_up_is_an_error_and_n
         await client.create_firm(NewFirm(name="Contoso Retail Inc", external_key="WC01:77"))
 
 
-async def test_names_are_not_unique_and_every_firm_of_a_name_is_told(start):
+async def test_names_are_not_unique_and_every_firm_of_a_name_is_told(start: Any) -> None:
     sandbox, client = await start({"page_size_cap": 3})
     for _ in range(6):
         sandbox.act(control.add_a_firm, Name="Twin & Sons")
@@ -467,7 +471,7 @@ async def test_names_are_not_unique_and_every_firm_of_a_name_is_told(start):
     assert len(await client.find_firms([Condition("Name", "Northwind", "like")])) == 2
 
 
-async def test_addresses_and_contacts_are_added_once(start):
+async def test_addresses_and_contacts_are_added_once(start: Any) -> None:
     sandbox, client = await start()
     (firm,) = await client.find_firms([Condition("Name", "Northwind Traders LLC")])
     address = NewAddress(label="Billing", address1="1 Main St", city="Springfield", state="IL", country="US")
@@ -479,7 +483,7 @@ async def test_addresses_and_contacts_are_added_once(start):
     assert (len(sandbox.truth["addresses"]), len(sandbox.truth["contacts"])) == (before[0] + 1, before[1] + 1)
 
 
-async def test_projects_accounts_and_codes_are_found(start):
+async def test_projects_accounts_and_codes_are_found(start: Any) -> None:
     sandbox, client = await start()
     (firm,) = await client.find_firms([Condition("Name", "Northwind Traders Ltd")])
     assert [one.wbs1 for one in await client.projects_of_billing_client(firm.client_id)] == ["STORE.B2B01"]
@@ -500,7 +504,7 @@ async def test_projects_accounts_and_codes_are_found(start):
     assert posting.accounts_receivable == "111.00"
 
 
-async def test_the_posting_state_of_a_file_is_told(start):
+async def test_the_posting_state_of_a_file_is_told(start: Any) -> None:
     _, client = await start()
     await client.create_invoice(INVOICE)
     (waiting,) = await client.landing(INVOICE.batch)
@@ -510,7 +514,7 @@ async def test_the_posting_state_of_a_file_is_told(start):
     assert await client.landing("IN-NONE") == []
 
 
-async def test_the_login_state_is_set_and_a_file_follows_it_where_the_tenant_says_so(start):
+async def test_the_login_state_is_set_and_a_file_follows_it_where_the_tenant_says_so(start: Any) -> None:
     sandbox, client = await start({"login_state": "login"})
     await client.set_period(202612)
     await client.set_company("00")
@@ -522,14 +526,14 @@ async def test_the_login_state_is_set_and_a_file_follows_it_where_the_tenant_say
     assert sandbox.truth["users"]["ML_CONNECTOR"] == {"period": 202612, "company": "00"}
 
 
-async def test_an_invoice_number_that_a_person_used_shows_in_the_open_balance(start):
+async def test_an_invoice_number_that_a_person_used_shows_in_the_open_balance(start: Any) -> None:
     sandbox, client = await start()
     sandbox.act(control.post_foreign_invoice, WBS1=INVOICE.wbs1, Invoice=INVOICE.invoice, Amount="20.00")
     (foreign,) = await client.ar_balance(INVOICE.wbs1, INVOICE.invoice)
     assert (foreign.balance, await client.ledger_rows(INVOICE.batch)) == (Decimal("20.00"), [])
 
 
-async def test_every_call_is_counted_by_the_contracts_name(start):
+async def test_every_call_is_counted_by_the_contracts_name(start: Any) -> None:
     sandbox, client = await start()
     await post(client, INVOICE)
     assert sandbox.recorder.heard == [("auth.token", "200"), ("trans.control.create", "201"), ("trans.post", "200")]
