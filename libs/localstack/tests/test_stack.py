@@ -109,7 +109,9 @@ async def test_a_start_that_is_cancelled_half_way_leaves_nothing_running(tmp_pat
 
     stack = LocalStack(tmp_path, durable=False, environment={}, report=report)
     entering = asyncio.create_task(stack.__aenter__())
-    await begun.wait()
+    waiting = asyncio.create_task(begun.wait())
+    await asyncio.wait([waiting, entering], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     entering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await entering
