@@ -1,4 +1,4 @@
-"""Applies the numbered SQL files beside this module, in order, each once (pogo-migrate).
+"""Applies the numbered SQL files in ``schema``, in order, each once (pogo-migrate).
 
 Safe to call from every process: a PostgreSQL advisory lock lets one process migrate while the others wait.
 """
@@ -24,6 +24,6 @@ async def apply(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
-        await migrate.apply(connection, Path(__file__).parent, schema_name="public", logger=_QUIET)
+        await migrate.apply(connection, Path(__file__).parent / "schema", schema_name="public", logger=_QUIET)
     finally:
         await connection.close()
