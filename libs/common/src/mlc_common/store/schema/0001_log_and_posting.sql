@@ -1,4 +1,5 @@
 -- What makes consuming and posting exactly once: positions, outbox, order states, mappings, queue, ledger, leases.
+-- depends:
 
 -- migrate: apply
 
