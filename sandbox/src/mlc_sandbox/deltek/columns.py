@@ -167,6 +167,7 @@ AP_DETAIL_TAX = entity(
 )
 JE_DETAIL_TAX = entity("jeDetailTax", "Batch:32! RefNo:12! PKey:32! TaxCode:10! Seq:int TaxAmount:amount!")
 
+_LABELS = {"CL": "Firm", "Contacts": "Contact", "PR": "Project", "CA": "Account"}  # tables as sentences call them
 _CUT_SILENTLY = {"TaxCode", "CompoundOnTaxCode", "DefaultTaxCode"}  # upper-cased and cut, never refused
 
 
@@ -197,7 +198,8 @@ def check_mandatory(given: Row, of: Entity) -> None:
 
 def check_filled(row: Row, of: Entity, names: Iterable[str]) -> None:
     """Refuse a record whose value is blank where the tenant wants one."""
-    blank = [refusals.please_provide(name, of.table) for name in names if not str(row.get(name, "")).strip()]
+    label = _LABELS.get(of.table, of.table)
+    blank = [refusals.please_provide(name, label) for name in names if not str(row.get(name, "")).strip()]
     if blank:
         raise refusals.joined(blank)
 
