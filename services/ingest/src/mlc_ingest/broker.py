@@ -1,0 +1,132 @@
+"""The gateway's hold on the log: connects in the background, keeps trying, replaces a producer that no longer works.
+
+While there is no connection, or no acknowledgement in time, ``publish`` says so within the time limit and the store
+gets a 503. Restarts of the broker are survived without a restart of ours: the producer itself reconnects; one that the
+broker refuses for good (its sequence is lost, it is fenced) is replaced by a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+
+from mlc_common.clock import Clock
+from mlc_common.errors import Retryable
+from mlc_common.events import Envelope, Topics
+from mlc_common.log import Appended, LogProducer, ensure_topics
+
+_RETRY_S = 1.0
+_REACHABLE_FOR_S = 2.0
+_log = structlog.get_logger(__name__)
+
+
+class Log(Protocol):
+    """Where events go."""
+
+    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+        """Append one event; returns once the broker acknowledged.
+
+        Raises:
+            Retryable: it did not, in time.
+        """
+        ...
+
+
+class Broker:
+    """The log, reached through one producer at a time.
+
+    Args:
+        bootstrap: ``host:port[,host:port]``.
+        topics: The tenant's topics; those that we write are created where missing.
+        clock: For the pace of attempts.
+        replication: Copies of each topic that is created.
+        seconds: How long to wait for an acknowledgement.
+    """
+
+    def __init__(
+        self, bootstrap: str, topics: Topics, clock: Clock, *, replication: int = 1, seconds: float = 8.0
+    ) -> None:
+        self._bootstrap, self._clock = bootstrap, clock
+        self._topics = (topics.raw_orders, topics.raw_reference, topics.audit)
+        self._replication = replication
+        self._seconds = seconds
+        self._producer: LogProducer | None = None
+        self._connected = asyncio.Event()
+        self._useless = asyncio.Event()
+        self._reachable_until = float("-inf")
+
+    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+        """See ``Log``. An event that a producer could not append for good goes through its successor, with its id."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                while True:
+                    await self._connected.wait()
+                    appended = await self._publish(topic, envelope)
+                    if appended is not None:
+                        return appended
+        except TimeoutError:
+            raise Retryable("the log did not acknowledge in time") from None
+
+    async def reachable(self) -> bool:
+        """Whether a broker answers now (asked at most every two seconds)."""
+        if self._clock.monotonic() < self._reachable_until:
+            return True
+        producer = self._producer
+        if producer is None or not await producer.reachable():
+            return False
+        self._reachable_until = self._clock.monotonic() + _REACHABLE_FOR_S
+        return True
+
+    async def run(self) -> None:
+        """Stay connected until cancelled.
+
+        Raises:
+            ConfigurationError: the broker refuses to create the topics.
+        """
+        while True:
+            try:
+                await ensure_topics(self._bootstrap, self._topics, replication=self._replication)
+                await self._one_producer()
+            except (KafkaError, OSError, TimeoutError) as error:
+                _log.warning("ingest.log_unavailable", error=type(error).__name__)
+            await self._clock.sleep(_RETRY_S)
+
+    async def _publish(self, topic: str, envelope: Envelope) -> Appended | None:
+        """None where the producer is of no use any more."""
+        producer = self._producer
+        if producer is None:
+            return None
+        try:
+            return await producer.publish(topic, envelope)
+        except Retryable as error:
+            if not _is_final(error.__cause__):
+                raise
+            _log.warning("ingest.producer_useless", error=type(error.__cause__).__name__)
+            if producer is self._producer:
+                self._disconnect()
+            return None
+
+    async def _one_producer(self) -> None:
+        async with LogProducer(self._bootstrap, client_id="mlc-ingest") as producer:
+            self._producer = producer
+            self._useless.clear()
+            self._connected.set()
+            _log.info("ingest.log_connected")
+            try:
+                await self._useless.wait()
+            finally:
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        self._producer = None
+        self._connected.clear()
+        self._useless.set()
+
+
+def _is_final(cause: BaseException | None) -> bool:
+    """Whether the producer will never append anything again (out of sequence, fenced, its sender dead)."""
+    passing = (KafkaTimeoutError, MessageSizeTooLargeError)
+    return isinstance(cause, KafkaError) and not cause.retriable and not isinstance(cause, passing)

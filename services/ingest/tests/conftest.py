@@ -1,0 +1,151 @@
+"""A gateway over real HTTP: on a log in memory for what HTTP decides, on real Kafka and PostgreSQL for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from mlc_common.clock import SystemClock
+from mlc_common.events import Envelope, Topics
+from mlc_common.log import read_topic
+from mlc_common.serving import serving
+from mlc_common.store import connections
+from mlc_common.store.pool import Pool, connect
+from mlc_common.telemetry import MetricsRegistry, health_app
+from mlc_common.vault import KeyRing, Vault
+from mlc_common.vault.keyring import create_key_file
+from mlc_ingest import server
+from mlc_ingest.app import run_alone
+from mlc_ingest.bodies import Bodies
+from mlc_ingest.counting import Counting
+from mlc_ingest.gateway import Gateway
+from mlc_ingest.refusals import Refusals
+from mlc_ingest.secrets import WEBHOOK_SECRET, Secrets
+from mlc_ingest.settings import IngestSettings
+
+from .stand_ins import OTHER_SECRET, SECRET, KnownSecrets, MemoryLog, OnMemory
+
+Start = Callable[..., AbstractAsyncContextManager[OnMemory]]
+
+
+@pytest.fixture
+def on_memory() -> Start:
+    """Starts a gateway: ``async with on_memory(limit=…) as gateway``."""
+
+    @asynccontextmanager
+    async def start(
+        *,
+        limit: int = 64 * 1024,
+        seconds: float = 5.0,
+        memory: int = 1 << 20,
+        connections: int = 100,
+        load: bool = True,
+    ) -> AsyncIterator[OnMemory]:
+        clock, topics, log = SystemClock(), Topics("acme"), MemoryLog()
+        source = KnownSecrets({"shop": (SECRET,), "other": (OTHER_SECRET,)})
+        secrets = Secrets(source, clock, least_s=0.05)
+        if load:
+            await secrets.newest("shop")
+        refusals = Refusals(topics, log, clock, worker="w1")
+        metrics = MetricsRegistry()
+        bodies = Bodies(limit=limit, seconds=seconds, memory=memory)
+        gateway = Gateway(
+            topics=topics,
+            secrets=secrets,
+            log=log,
+            bodies=bodies,
+            refusals=refusals,
+            counting=Counting(metrics),
+            clock=clock,
+            behind=health_app(_ready, metrics),  # type: ignore[arg-type] # a dict is a mutable mapping
+        )
+        async with (
+            serving(gateway, host="127.0.0.1", port=0, **server.options(connections)) as port,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
+        ):
+            yield OnMemory(f"http://127.0.0.1:{port}", log, source, refusals, bodies, metrics, client)
+
+    return start
+
+
+async def _ready() -> bool:
+    return True
+
+
+@pytest.fixture
+async def gateway(on_memory: Start) -> AsyncIterator[OnMemory]:
+    """A gateway with the usual limits of these tests."""
+    async with on_memory() as started:
+        yield started
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "vault.keys"
+    create_key_file(path)
+    return path
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    opened = await connect(database, application="test", most=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def vault(pool: Pool, key_file: Path, tenant: str) -> Vault:
+    """The tenant's vault, with one store ``shop`` and its webhook secret."""
+    opened = Vault(pool, KeyRing.load(key_file), tenant)
+    await connections.add(pool, "shop", "woocommerce", {"address": "https://shop.example"})
+    await opened.put("shop", WEBHOOK_SECRET, SecretStr(SECRET))
+    return opened
+
+
+Run = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def service(database: str, vault: Vault, key_file: Path, tenant: str) -> Run:
+    """Starts the whole service: ``async with service(kafka_bootstrap, ingest_body_limit=…) as client``."""
+
+    @asynccontextmanager
+    async def start(bootstrap: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+        chosen = IngestSettings(
+            tenant=tenant,
+            kafka_bootstrap_servers=bootstrap,
+            database_url=SecretStr(database),
+            vault_key_file=key_file,
+            **({"ingest_port": 0, "ingest_refusals_seconds": 3600} | settings),
+        )
+        stop = asyncio.Event()
+        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(run_alone(chosen, stop, lambda told: listening.set_result(told["url"])))
+        try:
+            await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            async with httpx.AsyncClient(base_url=listening.result(), timeout=20) as client:
+                yield client
+        finally:
+            stop.set()
+            await running
+
+    return start
+
+
+@pytest.fixture
+def appended(kafka_bootstrap: str) -> Callable[[str], Any]:
+    """Reads a topic: ``await appended(topics.raw_orders)``."""
+
+    async def read(topic: str) -> list[Envelope]:
+        return [record.envelope() async for record in read_topic(kafka_bootstrap, topic)]
+
+    return read
