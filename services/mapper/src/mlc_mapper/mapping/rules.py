@@ -223,6 +223,14 @@ class Taxes(Rule):
     )
     default: TaxTarget | None = Field(default=None, description="Every other rate; without it such orders are held.")
 
+    @model_validator(mode="after")
+    def _gives_each_code_one_account(self) -> Self:
+        accounts: dict[str, str] = {}
+        for target in (*self.by_rate.values(), *([self.default] if self.default else [])):
+            if accounts.setdefault(target.code, target.account) != target.account:
+                raise ValueError(f"tax code {target.code} has two accounts; a code has one")
+        return self
+
     def target(self, rate_id: str, rate_code: str) -> TaxTarget | None:
         """What a rate is in the ERP: by its code, by its id, else the default."""
         return self.by_rate.get(rate_code) or self.by_rate.get(rate_id) or self.default

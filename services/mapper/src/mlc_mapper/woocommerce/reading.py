@@ -72,9 +72,12 @@ def read_refund(record: Json) -> StoreRefund | None:
     assert isinstance(refund_id, int)
     where = f"refund {refund_id}"
     try:
+        amount = fields.amount(record, "amount", where)
+        if amount < 0:
+            raise fields.bad_data(f"{where}.amount", f"{amount} is negative; a refund's amount is what was paid back")
         return StoreRefund(
             id=refund_id,
-            amount=fields.amount(record, "amount", where),
+            amount=amount,
             created=_created(record, where),
             reason=text.plain(record.get("reason")),
             lines=_lines(record, where),

@@ -1,0 +1,88 @@
+"""From an order's state to what its documents should be: one invoice, one credit per refund, holds, exclusions. Pure.
+
+What cannot be mapped is said, too: a document that should be and cannot is a hold with its reason, so that a credit
+never overtakes its invoice (architecture §5); what makes no document is excluded by a named rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from mlc_common.accounting import HoldReason
+from mlc_common.events import HeldWish, Wish, Withdrawn
+from mlc_mapper.decision import Excluded
+from mlc_mapper.mapping import Mapping
+from mlc_mapper.state import OrderState
+from mlc_mapper.woocommerce.credits import credit_key, map_credits
+from mlc_mapper.woocommerce.invoices import Outcome, Rule, Sold, as_document, invoice_key, map_invoice
+from mlc_mapper.woocommerce.standing import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wished:
+    """What one document should be."""
+
+    key: UUID
+    kind: Literal["invoice", "credit_note"]
+    wish: Wish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapped:
+    """What the documents of one order should be: the invoice first, credits by the refunds' ids."""
+
+    wishes: tuple[Wished, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+
+
+def map_order(state: OrderState, mapping: Mapping) -> Mapped:
+    """Map an order and its refunds.
+
+    Args:
+        state: The order's state; one that holds no picture yet makes nothing.
+        mapping: The rules of its flow.
+    """
+    if state.picture is None and not state.gone:
+        return Mapped()
+    outcome = map_invoice(state, mapping)
+    wish = _invoice_wish(state, outcome)
+    wishes = [Wished(key=invoice_key(state), kind="invoice", wish=wish)] if wish else []
+    wishes += [Wished(key=key, kind="credit_note", wish=Withdrawn(rule="refund_deleted")) for key in _vanished(state)]
+    excluded = [_excluded(outcome, f"order:{state.order_id}")] if isinstance(outcome, Rule) and not wish else []
+    for refund_id, found in map_credits(state, outcome, mapping):
+        key = credit_key(state, refund_id)
+        if isinstance(found, Rule) and not state.live(key):
+            excluded.append(_excluded(found, f"refund:{refund_id}"))
+        elif found is not None:
+            made = Withdrawn(rule=found.name) if isinstance(found, Rule) else found
+            wishes.append(Wished(key=key, kind="credit_note", wish=made))
+    return Mapped(wishes=tuple(wishes), excluded=tuple(excluded))
+
+
+def _invoice_wish(state: OrderState, outcome: Outcome) -> Wish | None:
+    """The invoice's wish; None where a rule excludes an order that nothing was wished for."""
+    if isinstance(outcome, Sold):
+        return as_document(outcome)
+    if isinstance(outcome, HeldWish):
+        return outcome
+    if not state.live(invoice_key(state)):
+        return None
+    if outcome.name == Standing.DELETED.value:
+        return HeldWish(reason=HoldReason.ORDER_DELETED, detail=outcome.detail)
+    return Withdrawn(rule=outcome.name)
+
+
+def _vanished(state: OrderState) -> list[UUID]:
+    """Credits of refunds that the order no longer lists (deleting a refund is silent in the store, facts §9)."""
+    order = state.picture.order if state.picture else None
+    if order is None or state.gone:
+        return []
+    listed = {credit_key(state, stub.id) for stub in order.stubs}
+    credits_live = [(last.seq, key) for key, last in state.wishes.items() if last.kind == "credit_note" and last.live]
+    return [key for _, key in sorted(credits_live) if key not in listed]
+
+
+def _excluded(rule: Rule, subject: str) -> Excluded:
+    return Excluded(rule=rule.name, detail=rule.detail, subject=subject)

@@ -1,0 +1,161 @@
+"""What the invoice of an order should be: a document, a hold with its reason, or nothing by a named rule. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from mlc_common.accounting import (
+    HoldReason,
+    Invoice,
+    NumberLimits,
+    Source,
+    document_key,
+    document_number,
+    external_reference,
+)
+from mlc_common.errors import Held
+from mlc_common.events import DocumentWish, HeldWish
+from mlc_mapper.mapping import Mapping
+from mlc_mapper.state import OrderState
+from mlc_mapper.woocommerce.lines import Sale, invoice_lines, read_sale
+from mlc_mapper.woocommerce.order import StoreOrder
+from mlc_mapper.woocommerce.party import party, placement
+from mlc_mapper.woocommerce.standing import Standing, sold_at, standing
+
+LIMITS = NumberLimits(number=12, number_min=7, reference=32)
+"""Deltek facts §13: numbers of 7 to 12 characters, references of at most 32."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule by which an order makes no invoice, and what of the order made it apply."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sold:
+    """An order that makes an invoice: the document, and the sale that its refunds are measured against."""
+
+    order: StoreOrder
+    sale: Sale
+    invoice: Invoice
+
+
+Outcome = Sold | HeldWish | Rule
+
+
+def invoice_key(state: OrderState) -> UUID:
+    """The key of the order's invoice."""
+    return document_key(state.flow, "invoice", str(state.order_id))
+
+
+def standing_of(state: OrderState, mapping: Mapping) -> Standing:
+    """What the order is to the books now."""
+    if state.gone or state.picture is None:
+        return Standing.DELETED
+    return standing(state.picture, state.facts, mapping)
+
+
+def map_invoice(state: OrderState, mapping: Mapping) -> Outcome:
+    """Map an order to its invoice.
+
+    Args:
+        state: Holds a picture, or the order is gone.
+        mapping: The rules.
+    """
+    rule = rule_for(state, mapping)
+    if rule is not None:
+        return rule
+    try:
+        return sell(state, mapping)
+    except Held as held:
+        return held_wish(held)
+
+
+def rule_for(state: OrderState, mapping: Mapping) -> Rule | None:
+    """The rule by which the order makes no invoice, if one does."""
+    stands, picture = standing_of(state, mapping), state.picture
+    if stands is Standing.DELETED:
+        where = "is in the trash of" if picture is not None and not state.gone else "no longer exists in"
+        return Rule(stands.value, f"order {state.order_id} {where} the store")
+    assert picture is not None
+    if stands in (Standing.NOT_PAID, Standing.REFUNDED_UNPAID, Standing.CANCELLED):
+        return Rule(stands.value, f"the order's status is {picture.status}")
+    if stands is Standing.UNKNOWN or picture.order is None:
+        return None
+    day = invoice_date(state, mapping)
+    commanded = state.wishes.get(invoice_key(state))
+    if day < mapping.cut_over and (commanded is None or commanded.wish != "document"):
+        return Rule("before_cut_over", f"the order's invoice date {day} is before the cut-over {mapping.cut_over}")
+    if not picture.order.total:
+        return Rule("zero_total", "the order's total is zero")
+    return None
+
+
+def sell(state: OrderState, mapping: Mapping) -> Sold:
+    """The invoice of a readable order, whatever its status.
+
+    Raises:
+        Held: it cannot be mapped.
+    """
+    picture = state.picture
+    assert picture is not None
+    if standing_of(state, mapping) is Standing.UNKNOWN and not picture.defect:
+        raise Held(
+            HoldReason.STATUS_UNKNOWN,
+            f"the order's status {picture.status} is in no list",
+            fix=f"List {picture.status} under statuses in the mapping, then release.",
+        )
+    order = picture.order
+    if order is None:
+        raise Held(HoldReason.BAD_DATA, picture.defect)
+    if order.currency not in mapping.currencies:
+        raise Held(HoldReason.CURRENCY_NOT_MAPPED, f"the order is in {order.currency}")
+    if order.total < 0:
+        raise Held(HoldReason.BAD_DATA, f"the order's total is {order.total}; an invoice cannot be negative")
+    sale = read_sale(order, state.facts, mapping)
+    return Sold(order=order, sale=sale, invoice=_invoice(state, order, sale, mapping))
+
+
+def invoice_date(state: OrderState, mapping: Mapping) -> date:
+    """The store's date of payment, else of the first time that the order was seen paid (architecture §4)."""
+    assert state.picture is not None
+    return mapping.local_date(sold_at(state.facts, mapping) or state.picture.paid_at or state.picture.modified)
+
+
+def held_wish(held: Held) -> HeldWish:
+    """What cannot be mapped, as a wish."""
+    return HeldWish(reason=held.reason, detail=held.detail, fix=held.fix)
+
+
+def as_document(sold: Sold) -> DocumentWish:
+    """The invoice as a wish."""
+    return DocumentWish(document=sold.invoice)
+
+
+def _invoice(state: OrderState, order: StoreOrder, sale: Sale, mapping: Mapping) -> Invoice:
+    lines, numbering, order_id = invoice_lines(sale, mapping), mapping.numbering, str(order.id)
+    if not lines:
+        raise Held(HoldReason.DOES_NOT_BALANCE, f"the order has a total of {order.total} and no lines")
+    tax = sum((line.tax for line in lines), Decimal(0))
+    return Invoice(
+        key=invoice_key(state),
+        flow=mapping.flow,
+        number=document_number(numbering.invoice_prefix, order_id, LIMITS),
+        reference=external_reference("IN", numbering.store_code, order_id, limits=LIMITS),
+        date=invoice_date(state, mapping),
+        currency=order.currency,
+        sources=(Source(connection=state.connection, kind="order", id=order_id, number=order.number),),
+        memo=mapping.memo.for_invoice(number=order.number, order_id=order_id, store=numbering.store_code),
+        party=party(order, state.facts, mapping),
+        placement=placement(order.currency, mapping),
+        lines=lines,
+        net=sale.total - tax,
+        tax=tax,
+        total=sale.total,
+    )

@@ -1,0 +1,100 @@
+"""The taxes of one line per tax code, adding up exactly to what the store charged on the line. Pure.
+
+The line's ``total_tax`` is the truth; its ``taxes[]`` only say how it is divided, unrounded before WooCommerce 10 and
+off by a unit with 0 decimals (WooCommerce facts §6, §18). Nothing is recomputed from rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from mlc_common.accounting import HoldReason, Tax
+from mlc_common.errors import Held
+from mlc_common.money import allocate, quantise
+from mlc_mapper.mapping import Mapping
+from mlc_mapper.mapping.rules import TaxTarget
+from mlc_mapper.woocommerce.order import StoreLine, StoreRate
+
+_ZERO = Decimal(0)
+
+
+def split_taxes(
+    line: StoreLine,
+    rates: Sequence[StoreRate],
+    mapping: Mapping,
+    *,
+    currency: str,
+    sign: int = 1,
+    sold: Sequence[Tax] = (),
+) -> tuple[Tax, ...]:
+    """Divide a line's tax over tax codes.
+
+    Args:
+        line: The line as the store said it.
+        rates: The rates that the order (and the refund) name.
+        mapping: Rates to codes.
+        currency: Of the order; decides the minor unit.
+        sign: -1 for a refund's line, whose amounts the store writes negative.
+        sold: The taxes of the sold line, by which a refunded tax without rates of its own is divided.
+
+    Raises:
+        Held: a tax has no code in the mapping (``tax_code_unknown``).
+    """
+    amount = quantise(sign * line.total_tax, currency)
+    basis = quantise(sign * line.total, currency)
+    charged = [(tax.rate_id, sign * tax.total) for tax in line.taxes if tax.total]
+    mixed = any(one > 0 for _, one in charged) and any(one < 0 for _, one in charged)
+    if not amount and not mixed:
+        return ()
+    charged = charged or [(tax.rate_id, _ZERO) for tax in line.taxes]
+    if not charged and sold:
+        return like(sold, amount, basis, currency)
+    if not charged:
+        raise _unknown(f"{line.label} carries a tax of {amount} {currency} and names no rate", "")
+    targets = [_target(rate_id, rates, line, mapping) for rate_id, _ in charged]
+    parts = divide(amount, [one for _, one in charged], currency)
+    return _merged(targets, parts, basis)
+
+
+def like(sold: Sequence[Tax], amount: Decimal, basis: Decimal, currency: str) -> tuple[Tax, ...]:
+    """Divide a tax over the codes of the sold line, in proportion to what was charged."""
+    parts = divide(amount, [tax.amount for tax in sold], currency)
+    return tuple(
+        tax.model_copy(update={"amount": part, "basis": basis}) for tax, part in zip(sold, parts, strict=True) if part
+    )
+
+
+def divide(amount: Decimal, shares: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Divide ``amount`` like ``shares``, exactly; shares of both signs keep theirs."""
+    if all(share >= 0 for share in shares) or all(share <= 0 for share in shares):
+        return allocate(amount, [abs(share) for share in shares], currency)
+    parts = [quantise(share, currency) for share in shares]
+    rest = allocate(amount - sum(parts, _ZERO), [abs(share) for share in shares], currency)
+    return [part + more for part, more in zip(parts, rest, strict=True)]
+
+
+def _target(rate_id: str, rates: Sequence[StoreRate], line: StoreLine, mapping: Mapping) -> TaxTarget:
+    code = next((rate.code for rate in rates if rate.rate_id == rate_id), "")
+    target = mapping.taxes.target(rate_id, code)
+    if target is None:
+        shown = code or f"rate id {rate_id}"
+        raise _unknown(f"{line.label} is taxed by {shown}", f"Add {shown!r} under taxes.by_rate, then release.")
+    return target
+
+
+def _merged(targets: list[TaxTarget], parts: list[Decimal], basis: Decimal) -> tuple[Tax, ...]:
+    """One tax per code; codes that come to nothing are left out."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for target, part in zip(targets, parts, strict=True):
+        key = (target.code, target.account)
+        sums[key] = sums.get(key, _ZERO) + part
+    return tuple(
+        Tax(code=code, account=account, amount=amount, basis=basis)
+        for (code, account), amount in sums.items()
+        if amount
+    )
+
+
+def _unknown(detail: str, fix: str) -> Held:
+    return Held(HoldReason.TAX_CODE_UNKNOWN, detail, fix=fix)
