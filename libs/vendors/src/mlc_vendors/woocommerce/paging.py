@@ -1,0 +1,97 @@
+"""Lists read whole although they change while they are read. Facts §3.
+
+Pages are asked for by id, ascending: a row that vanishes moves the later ones one place forward, and one of them from a
+page not yet read onto a page already read. So a pass counts only if what was seen is as many as the store says there
+are, or if it found nothing new; otherwise another pass follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mlc_common.errors import Retryable
+from mlc_vendors.woocommerce.rest import Params, Rest
+
+JsonObject = dict[str, Any]
+
+LARGEST_PAGE = 100
+_MOST_PASSES = 20
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        rows: Its objects.
+        total: How many the whole list has, where the store says so.
+        not_before: See ``RestAnswer``.
+    """
+
+    rows: list[JsonObject] = field(repr=False)
+    total: int | None = None
+    not_before: datetime | None = None
+
+
+ReadPage = Callable[[Sequence[tuple[str, str]]], Awaitable[Page]]
+"""Reads one page of a list with this query."""
+
+
+def pages_of(rest: Rest, path: str, *, template: str) -> ReadPage:
+    """A reader of one endpoint's pages."""
+
+    async def read(params: Params) -> Page:
+        answer = await rest.get(path, params, template=template)
+        return Page(answer.objects(f"GET {template}"), answer.total, answer.not_before)
+
+    return read
+
+
+async def read_all(read: ReadPage, params: Params = (), *, size: int = LARGEST_PAGE) -> AsyncIterator[JsonObject]:
+    """Every row of a list, each version of it at least once.
+
+    Args:
+        read: Reads a page.
+        params: The list's filters.
+        size: Rows per page.
+
+    Raises:
+        Retryable: the list changes faster than it can be read.
+    """
+    seen: set[tuple[int, str]] = set()
+    for _ in range(_MOST_PASSES):
+        ids: set[int] = set()
+        totals: set[int | None] = set()
+        fresh = False
+        async for page in _one_pass(read, params, size):
+            totals.add(page.total)
+            ids.update(_id(row) for row in page.rows)
+            for row in page.rows:
+                version = (_id(row), str(row.get("date_modified_gmt")))
+                if version not in seen:
+                    seen.add(version)
+                    fresh = True
+                    yield row
+        if not fresh or totals == {len(ids)}:
+            return
+    raise Retryable("the store's list changes faster than it can be read; trying again later")
+
+
+async def _one_pass(read: ReadPage, params: Params, size: int) -> AsyncIterator[Page]:
+    """Pages with rows, until a short one. Totals past the end mean nothing (§3)."""
+    number = 1
+    while True:
+        sorting = [("orderby", "id"), ("order", "asc"), ("per_page", str(size)), ("page", str(number))]
+        page = await read([*params, *sorting])
+        if page.rows:
+            yield page
+        if len(page.rows) < size:
+            return
+        number += 1
+
+
+def _id(row: JsonObject) -> int:
+    return int(row["id"])

@@ -1,0 +1,179 @@
+"""Orders by modification time, none left out although orders are touched while they are read. Facts §3, §4.
+
+Paging over a moving sort key skips rows: an order of page 1 that is touched jumps to the end, and page 2 begins one
+row late. So page 1 is asked for again and again, ``modified_after`` moving forward to the second before the last row's;
+only inside one second (bulk edits) pages are turned, by id. Bounds are strict, whole seconds, and UTC without a zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mlc_common.errors import ConfigurationError, Rejected, Retryable
+from mlc_vendors.woocommerce.errors import NotJson
+from mlc_vendors.woocommerce.paging import Page, ReadPage, read_all
+
+JsonObject = dict[str, Any]
+
+SECOND = timedelta(seconds=1)
+
+_MOST_REREADS = 6
+_LONGEST_CHASE = timedelta(minutes=10)
+"""How far into the present a walk follows a store that never rests; what comes later is the next walk's."""
+
+
+class OrderWalk:
+    """One walk, to be iterated once: ``async for order in walk``. An order may come more than once, in newer versions.
+
+    Args:
+        read: Reads a page of orders.
+        since: Orders modified later than this (with a time zone).
+        overlap_s: Begin this much earlier: PHP stamps an order when it begins to save it, and shows it when it has.
+        size: Orders per page.
+        fields: What to read of each order; nothing = everything.
+        trash: Walk the trashed ones too; they must be asked for by name.
+    """
+
+    def __init__(
+        self,
+        read: ReadPage,
+        since: datetime,
+        *,
+        overlap_s: float = 0.0,
+        size: int,
+        fields: Sequence[str] = (),
+        trash: bool = False,
+    ) -> None:
+        self._read = read
+        self._start = (since - timedelta(seconds=overlap_s)).astimezone(UTC).replace(microsecond=0)
+        self._size = size
+        self._fields = [("_fields", ",".join(dict.fromkeys(["id", "date_modified_gmt", *fields])))] if fields else []
+        self._trash = trash
+        self._chase_until: datetime | None = None
+        self._latest: datetime | None = None
+        self._read_until = since
+
+    @property
+    def read_until(self) -> datetime:
+        """Up to where everything has been read: where the next walk begins. Meaningful once the walk has ended.
+
+        Not simply the newest stamp seen: an order that was touched while its page was made shows a stamp later than
+        others that the page does not have yet.
+        """
+        return self._read_until
+
+    async def __aiter__(self) -> AsyncIterator[JsonObject]:
+        """The orders, oldest modification first, as far as they stand still."""
+        async for row in self._walk("any"):
+            yield row
+        if not self._trash:
+            return
+        # An order trashed after the first walk's end belongs to the next: its stamp would carry a cursor past others.
+        latest, until = self._latest, self._read_until
+        async for row in self._walk("trash"):
+            if latest is None or stamp_of(row) <= latest:
+                yield row
+        self._read_until = until
+
+    async def _walk(self, status: str) -> AsyncIterator[JsonObject]:
+        bound = self._start
+        seen: set[tuple[int, datetime]] = set()
+        while True:
+            page, settled = await self._page_at_rest(status, bound)
+            for row in page.rows:
+                if _version(row) not in seen:
+                    yield row
+            seen = {_version(row) for row in page.rows}
+            newest = max(settled, default=bound)
+            if len(page.rows) < self._size or self._chased(bound):
+                self._read_until = max(self._read_until, newest if len(page.rows) < self._size else bound)
+                return
+            if newest > bound + SECOND:
+                bound = newest - SECOND
+            else:
+                async for row in self._one_second(status, newest):
+                    if _version(row) not in seen:
+                        yield row
+                bound = newest
+
+    async def _page_at_rest(self, status: str, bound: datetime) -> tuple[Page, list[datetime]]:
+        """Page 1 beyond a bound, and the stamps on it that say where the page really reaches.
+
+        The store finds the ids first and loads the orders then: one that is touched in between shows a stamp later
+        than the one that it was found by. Stamps older than the request are safe; where there are none, a page that
+        reads the same twice is.
+        """
+        before: list[tuple[int, datetime]] | None = None
+        for _ in range(_MOST_REREADS):
+            page = await self._first_page(status, bound)
+            self._hear(page)
+            stamps = [stamp_of(row) for row in page.rows]
+            settled = [stamp for stamp in stamps if page.not_before is not None and stamp < page.not_before]
+            if settled or len(page.rows) < self._size:
+                return page, settled
+            versions = [_version(row) for row in page.rows]
+            if versions == before:
+                return page, stamps
+            before = versions
+        raise Retryable("the store's orders change faster than they can be read; trying again later")
+
+    async def _first_page(self, status: str, bound: datetime) -> Page:
+        sorting = [("orderby", "modified"), ("order", "asc"), ("per_page", str(self._size))]
+        try:
+            page = await self._read([*self._filters(status, bound), *sorting])
+        except Rejected as error:
+            if error.rejection != "rest_invalid_param":
+                raise
+            raise ConfigurationError(
+                "the store cannot list orders by modification time; WooCommerce must be brought up to date"
+            ) from None
+        if any(stamp_of(row) <= bound for row in page.rows):
+            raise ConfigurationError(
+                "the store answers with orders that were not asked for: it is too old to know modified_after, or a "
+                "cache in front of it ignores the query; bring WooCommerce up to date, or except /wp-json/ from caching"
+            )
+        return page
+
+    async def _one_second(self, status: str, second: datetime) -> AsyncIterator[JsonObject]:
+        """All orders of one second, more than a page of them."""
+        before = [("modified_before", _text(second + SECOND))]
+        async for row in read_all(self._read, [*self._filters(status, second - SECOND), *before], size=self._size):
+            yield row
+
+    def _filters(self, status: str, bound: datetime) -> list[tuple[str, str]]:
+        return [
+            ("status", status),
+            ("modified_after", _text(bound)),
+            ("dates_are_gmt", "true"),
+            *self._fields,
+        ]
+
+    def _hear(self, page: Page) -> None:
+        self._latest = page.not_before or self._latest
+        if self._chase_until is None and page.not_before is not None:
+            self._chase_until = page.not_before + _LONGEST_CHASE
+
+    def _chased(self, bound: datetime) -> bool:
+        return self._chase_until is not None and bound > self._chase_until
+
+
+def stamp_of(row: JsonObject) -> datetime:
+    """When an order was modified last, by the store's clock (UTC).
+
+    Raises:
+        NotJson: the order does not say it.
+    """
+    try:
+        return datetime.fromisoformat(row["date_modified_gmt"]).replace(tzinfo=UTC)
+    except (KeyError, TypeError, ValueError):
+        raise NotJson("GET orders: an order comes without its modification time; trying again later") from None
+
+
+def _version(row: JsonObject) -> tuple[int, datetime]:
+    return int(row["id"]), stamp_of(row)
+
+
+def _text(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%S")
