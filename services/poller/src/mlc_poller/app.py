@@ -1,0 +1,161 @@
+"""Wires the poller: per store connection, by lease, polls, sweeps, answers fetches and cares for the webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import structlog
+
+from mlc_common.errors import ConfigurationError, Rejected, Retryable, Unconfirmed
+from mlc_common.log.consumer import LogConsumer
+from mlc_common.runtime import Runtime
+from mlc_common.settings import load
+from mlc_common.store import connections, leases, mappings
+from mlc_common.store.pool import UNAVAILABLE
+from mlc_common.store.publisher import Publisher
+from mlc_common.supervision import Supervisor
+from mlc_common.telemetry import HttpMetrics
+from mlc_common.vault.connections import Connection, ConnectionKind
+from mlc_poller import store
+from mlc_poller.connection import open_client
+from mlc_poller.fetches import FetchIntake, answer_due
+from mlc_poller.orders import OrderPoll
+from mlc_poller.settings import PollerSettings
+from mlc_poller.snapshots import Snapshots
+from mlc_poller.webhooks import WebhookCare
+
+_log = structlog.get_logger(__name__)
+
+_LEASE_S = 30.0
+_RENEW_S = 10.0
+_FETCH_IDLE_S = 1.0
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A store connection and what its flows need of it."""
+
+    connection: Connection
+    needs: frozenset[str]
+    since: date
+
+
+async def run(runtime: Runtime) -> None:
+    """Poll every store that a flow names, until cancelled."""
+    settings = load(PollerSettings)
+    asked = asyncio.Event()
+    intake = FetchIntake(runtime.pool, runtime.topics, wake=asked.set)
+    consumer = LogConsumer(
+        runtime.settings.kafka_bootstrap_servers,
+        [runtime.topics.control],
+        group=f"{runtime.topics.tenant}.{store.PRODUCER}",
+        handler=intake,
+        clock=runtime.clock,
+    )
+    publisher = Publisher(runtime.pool, runtime.log, store.PRODUCER, runtime.clock)
+
+    async def serve(_: str, served: Served) -> None:
+        await _while_leased(served, runtime, settings, asked)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consumer.run())
+        group.create_task(publisher.run())
+        group.create_task(Supervisor(lambda: _wanted(runtime), serve, runtime.clock).run())
+
+
+async def _wanted(runtime: Runtime) -> Mapping[str, Served]:
+    flows: dict[str, list[mappings.AppliedMapping]] = {}
+    for mapping in await mappings.current(runtime.pool):
+        flows.setdefault(mapping.store, []).append(mapping)
+    known = await connections.list_all(runtime.pool, ConnectionKind.WOOCOMMERCE)
+    return {each.id: _served(each, flows[each.id], runtime) for each in known if each.id in flows}
+
+
+def _served(connection: Connection, flows: list[mappings.AppliedMapping], runtime: Runtime) -> Served:
+    needs = frozenset(need for flow in flows for need in flow.needs)
+    since = min((flow.since for flow in flows if flow.since), default=runtime.clock.now().date())
+    return Served(connection, needs, since)
+
+
+async def _while_leased(served: Served, runtime: Runtime, settings: PollerSettings, asked: asyncio.Event) -> None:
+    """Work for one store as long as the lease is ours; wait for it otherwise."""
+    name, owner = f"poller:{served.connection.id}", f"{runtime.owner}:poller"
+    while (lease := await leases.acquire(runtime.pool, name, owner, _LEASE_S)) is None:
+        await runtime.clock.sleep(_RENEW_S)
+    work = asyncio.create_task(_work(served, runtime, settings, asked), name=f"poll {served.connection.id}")
+    try:
+        while not work.done():
+            await asyncio.wait({work}, timeout=_RENEW_S)
+            if await leases.acquire(runtime.pool, name, owner, _LEASE_S) is None:
+                raise Retryable(f"another poller took {served.connection.id} over")
+        work.result()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await leases.release(runtime.pool, lease)
+
+
+async def _work(served: Served, runtime: Runtime, settings: PollerSettings, asked: asyncio.Event) -> None:
+    connection, clock = served.connection.id, runtime.clock
+    async with await open_client(served.connection, runtime.vault, clock, HttpMetrics(runtime.metrics)) as client:
+        snapshots = Snapshots(client, runtime.log, runtime.topics, connection, clock, served.needs)
+        poll = OrderPoll(
+            runtime.pool,
+            client,
+            snapshots,
+            runtime.topics,
+            connection,
+            clock,
+            since=datetime.combine(served.since, time.min, UTC) - _DAY,
+            overlap=timedelta(seconds=settings.poller_overlap_seconds),
+            lookback=timedelta(days=settings.poller_sweep_days),
+        )
+        care = WebhookCare(client, runtime.vault, connection, await _public_url(runtime, settings))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_every(runtime, "webhooks", settings.poller_webhook_seconds, care.ensure))
+            group.create_task(_every(runtime, "poll", settings.poller_interval_seconds, poll.poll))
+            group.create_task(_every(runtime, "sweep", settings.poller_sweep_seconds, poll.sweep))
+            group.create_task(_answer(runtime, snapshots, asked))
+
+
+async def _every(runtime: Runtime, what: str, seconds: float, act: Callable[[], Awaitable[object]]) -> None:
+    """Do it now and again; trouble of the other side is said and waited out."""
+    while True:
+        try:
+            await act()
+        except (Retryable, Rejected, Unconfirmed, ConfigurationError, *UNAVAILABLE) as error:
+            _log.warning("poller.postponed", what=what, error=type(error).__name__, detail=str(error))
+        await runtime.clock.sleep(seconds)
+
+
+async def _answer(runtime: Runtime, snapshots: Snapshots, asked: asyncio.Event) -> None:
+    while True:
+        asked.clear()
+        try:
+            while await answer_due(runtime.pool, snapshots):
+                continue
+        except UNAVAILABLE as error:
+            _log.warning("poller.postponed", what="fetches", error=type(error).__name__)
+        try:
+            await asyncio.wait_for(asked.wait(), _FETCH_IDLE_S)
+        except TimeoutError:
+            continue
+
+
+async def _public_url(runtime: Runtime, settings: PollerSettings) -> str:
+    """Where the store reaches the gateway; the gateway of this process when nothing else is said.
+
+    Raises:
+        ConfigurationError: nobody said, and there is no gateway here.
+    """
+    if settings.public_url:
+        return settings.public_url
+    for _ in range(50):
+        if "ingest" in runtime.announced:
+            return runtime.announced["ingest"]
+        await runtime.clock.sleep(0.1)
+    raise ConfigurationError("set MLC_PUBLIC_URL to where stores reach the webhook gateway")

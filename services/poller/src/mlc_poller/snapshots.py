@@ -1,0 +1,87 @@
+"""Takes complete pictures of orders and appends them to the log (architecture §2: decisions rest on snapshots).
+
+A snapshot that says what the last one of the same order said is not appended again, unless somebody asked for it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from mlc_common import crash, exactjson
+from mlc_common.accounting import digest, event_id
+from mlc_common.clock import Clock
+from mlc_common.events import OrderSnapshot, Topics, encode, order_subject
+from mlc_common.log import LogProducer
+from mlc_vendors.woocommerce.client import WooCommerceClient
+
+_REMEMBERED = 20_000
+
+
+@dataclass
+class Snapshots:
+    """The snapshots of one store connection; ``needs`` names ``products`` and ``customer`` where the mapping asks."""
+
+    client: WooCommerceClient
+    log: LogProducer
+    topics: Topics
+    connection: str
+    clock: Clock
+    needs: frozenset[str] = frozenset()
+    _last: OrderedDict[str, str] = field(default_factory=OrderedDict)
+
+    async def of_listed(self, order: Mapping[str, Any]) -> bool:
+        """Append the snapshot of an order that a list answered; False when it says nothing new."""
+        return await self._append(str(order["id"]), order, fetch_id=None)
+
+    async def of_id(self, order_id: str, fetch_id: UUID) -> None:
+        """Read the order afresh and append its snapshot for the mapper's request; a deleted order is a snapshot too."""
+        await self._append(order_id, await self.client.get_order(int(order_id)), fetch_id=fetch_id)
+
+    async def _append(self, order_id: str, order: Mapping[str, Any] | None, *, fetch_id: UUID | None) -> bool:
+        asked_at = self.clock.now()
+        snapshot = OrderSnapshot(
+            connection=self.connection,
+            order_id=order_id,
+            order=dict(order) if order is not None else None,
+            refunds=await self.client.refunds_of(int(order_id)) if order and order.get("refunds") else [],
+            customer=await self._customer(order),
+            products=await self._products(order),
+            fetch_id=fetch_id,
+            fetched_at=asked_at,
+        )
+        said = digest(exactjson.dumps([snapshot.order, snapshot.refunds, snapshot.customer, snapshot.products]))
+        if fetch_id is None and self._last.get(order_id) == said:
+            return False
+        envelope = encode(
+            snapshot,
+            event_id=event_id(self.connection, "snapshot", order_id, said, str(fetch_id or "")),
+            subject=order_subject(self.connection, order_id),
+            source=f"/{self.topics.tenant}/poller",
+            time=snapshot.fetched_at,
+            extensions={"connection": self.connection, "sha256": said},
+        )
+        await self.log.publish(self.topics.raw_orders, envelope)
+        crash.point("poller.after_publish")
+        self._remember(order_id, said)
+        return True
+
+    async def _customer(self, order: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        if "customer" not in self.needs or not order or not order.get("customer_id"):
+            return None
+        return await self.client.get_customer(int(order["customer_id"]))
+
+    async def _products(self, order: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+        if "products" not in self.needs or not order:
+            return []
+        ids = {int(line["product_id"]) for line in order.get("line_items", []) if line.get("product_id")}
+        return await self.client.get_products(sorted(ids)) if ids else []
+
+    def _remember(self, order_id: str, said: str) -> None:
+        self._last[order_id] = said
+        self._last.move_to_end(order_id)
+        if len(self._last) > _REMEMBERED:
+            self._last.popitem(last=False)

@@ -1,0 +1,81 @@
+"""The poller's rows: cursors (a projection of ``PollCompleted``) and the snapshots that the mapper asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from mlc_common.events import FetchRequested, PollCompleted
+from mlc_common.store import outbox
+from mlc_common.store.outbox import Outgoing
+from mlc_common.store.pool import Connection, Pool
+
+PRODUCER = "poller"
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A snapshot that was asked for."""
+
+    fetch_id: UUID
+    connection: str
+    order_id: str
+    attempts: int
+
+
+async def cursor(pool: Pool, connection: str, what: str) -> datetime | None:
+    """Up to when ``what`` has been read; None before the first poll."""
+    query = "select read_until from poll_cursors where connection = $1 and what = $2"
+    found: datetime | None = await pool.fetchval(query, connection, what)
+    return found
+
+
+async def complete(pool: Pool, event: PollCompleted, outgoing: Outgoing) -> None:
+    """Move the cursor and write ``PollCompleted`` to the outbox, in one transaction; a cursor never steps back."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            """
+            insert into poll_cursors as c (connection, what, read_until) values ($1, $2, $3)
+            on conflict (connection, what) do update set read_until = greatest(c.read_until, excluded.read_until)
+            """,
+            event.connection, event.what, event.until,
+        )  # fmt: skip
+        await outbox.add(connection, PRODUCER, [outgoing])
+
+
+async def ask(connection: Connection, requests: Sequence[FetchRequested]) -> None:
+    """Queue what was asked for, within the caller's transaction; asked twice is fetched once."""
+    await connection.executemany(
+        "insert into fetch_queue (fetch_id, connection, order_id) values ($1, $2, $3) on conflict do nothing",
+        [(request.fetch_id, request.connection, request.order_id) for request in requests],
+    )
+
+
+async def due(pool: Pool, connection: str, most: int) -> list[Fetch]:
+    """What may be fetched now, the oldest first."""
+    rows = await pool.fetch(
+        """
+        select fetch_id, connection, order_id, attempts from fetch_queue
+        where connection = $1 and not_before <= now() order by not_before limit $2
+        """,
+        connection, most,
+    )  # fmt: skip
+    return [Fetch(r["fetch_id"], r["connection"], r["order_id"], r["attempts"]) for r in rows]
+
+
+async def fetched(pool: Pool, fetch: Fetch) -> None:
+    """The snapshot is on the log."""
+    await pool.execute("delete from fetch_queue where fetch_id = $1", fetch.fetch_id)
+
+
+async def postpone(pool: Pool, fetch: Fetch, seconds: float) -> None:
+    """Try again later."""
+    await pool.execute(
+        """
+        update fetch_queue set attempts = attempts + 1, not_before = now() + make_interval(secs => $2)
+        where fetch_id = $1
+        """,
+        fetch.fetch_id, seconds,
+    )  # fmt: skip
