@@ -1,0 +1,5 @@
+"""`python -m mlc_cli` is `mlc`."""
+
+from mlc_cli.app import main
+
+main()
