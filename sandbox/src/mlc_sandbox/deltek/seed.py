@@ -44,6 +44,7 @@ _ACCOUNTS = (
     ("221.00", "Sales tax payable", 2),
     ("221.10", "Sales tax payable New York", 2),
     ("222.00", "Consumption tax payable Japan", 2),
+    ("235.00", "Store credit and gift cards", 2),
     ("301.00", "Retained earnings", 3),
     ("401.00", "Product sales", 4),
     ("402.00", "Accessory sales", 4),
@@ -55,12 +56,14 @@ _ACCOUNTS = (
     ("408.00", "Rounding differences", 4),
     ("409.00", "Sales discounts", 4),
     ("410.00", "Refunds", 4),
+    ("499.00", "Rounding of web orders", 4),
     ("521.00", "Payment and selling fees", 7),
 )
 _TAX_CODES = (
     ("IL_STATE", "Illinois", "8.0", "221.00"),
     ("NY_STATE", "New York State", "4.0", "221.10"),
     ("NY_CITY", "New York City", "4.5", "221.10"),
+    ("SALES_TAX", "Sales tax of other places", "0.0", "221.00"),
     ("JP_CT", "Japan consumption tax", "10.0", "222.00"),
 )
 _FIRMS: tuple[tuple[str, str, str, str], ...] = (

@@ -66,7 +66,7 @@ async def _apply(mapping: Any, text: str) -> None:
             erp=mapping.erp,
             version=mapping.version,
             text=text,
-            needs=sorted(mapping.needs),
+            needs=_needs(mapping),
             since=mapping.cut_over,
             by=getpass.getuser(),
             at=now,
@@ -82,3 +82,9 @@ async def _apply(mapping: Any, text: str) -> None:
             time=now,
         )
         await runtime.log.publish(runtime.topics.control, envelope)
+
+
+def _needs(mapping: Any) -> list[str]:
+    """What a snapshot must hold beyond the order for this mapping to decide."""
+    asked = {"products": mapping.needs_products, "customer": mapping.needs_customer}
+    return [name for name, needed in asked.items() if needed]

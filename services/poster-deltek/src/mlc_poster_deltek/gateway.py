@@ -229,7 +229,7 @@ def _ids(plan: Plan) -> dict[str, str]:
 
 
 def _address(party: Party) -> NewAddress:
-    at = party.address
+    at = party.billing
     return NewAddress(
         label="Billing",
         address1=at.line1,

@@ -96,7 +96,6 @@ class Party(Value):
     last_name: str = ""
     email: str = ""
     phone: str = ""
-    address: Address = Address()
     customer_id: str = ""
     guest: bool = False
     billing: Address = Address()

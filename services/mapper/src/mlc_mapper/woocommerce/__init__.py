@@ -1,0 +1,1 @@
+"""WooCommerce's orders and refunds: read into values, judged by their status, mapped to documents. Pure."""

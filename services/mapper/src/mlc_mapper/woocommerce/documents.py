@@ -47,7 +47,7 @@ def map_order(state: OrderState, mapping: Mapping) -> Mapped:
     if state.picture is None and not state.gone:
         return Mapped()
     outcome = map_invoice(state, mapping)
-    wish = _invoice_wish(state, outcome)
+    wish = _invoice_wish(state, outcome, mapping)
     wishes = [Wished(key=invoice_key(state), kind="invoice", wish=wish)] if wish else []
     wishes += [Wished(key=key, kind="credit_note", wish=Withdrawn(rule="refund_deleted")) for key in _vanished(state)]
     excluded = [_excluded(outcome, f"order:{state.order_id}")] if isinstance(outcome, Rule) and not wish else []
@@ -61,7 +61,7 @@ def map_order(state: OrderState, mapping: Mapping) -> Mapped:
     return Mapped(wishes=tuple(wishes), excluded=tuple(excluded))
 
 
-def _invoice_wish(state: OrderState, outcome: Outcome) -> Wish | None:
+def _invoice_wish(state: OrderState, outcome: Outcome, mapping: Mapping) -> Wish | None:
     """The invoice's wish; None where a rule excludes an order that nothing was wished for."""
     if isinstance(outcome, Sold):
         return as_document(outcome)
@@ -71,7 +71,8 @@ def _invoice_wish(state: OrderState, outcome: Outcome) -> Wish | None:
         return None
     if outcome.name == Standing.DELETED.value:
         return HeldWish(reason=HoldReason.ORDER_DELETED, detail=outcome.detail)
-    return Withdrawn(rule=outcome.name)
+    date = mapping.local_date(state.picture.modified) if state.picture else None
+    return Withdrawn(rule=outcome.name, date=date)
 
 
 def _vanished(state: OrderState) -> list[UUID]:

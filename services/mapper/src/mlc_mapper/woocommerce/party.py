@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 from mlc_common.accounting import HoldReason, Party, Placement, party_key
 from mlc_common.errors import Held
@@ -47,7 +48,8 @@ def placement(currency: str, mapping: Mapping) -> Placement:
     """The project for a currency."""
     rules = mapping.project
     code = rules.by_currency.get(currency) or rules.code
-    return Placement(rule="fixed" if code else "by_firm", project=code, phase=rules.phase, task=rules.task)
+    rule: Literal["fixed", "by_firm"] = "fixed" if code else "by_firm"
+    return Placement(rule=rule, project=code, phase=rules.phase, task=rules.task, period=mapping.period)
 
 
 def needs_account_email(order: StoreOrder, facts: Facts, mapping: Mapping) -> bool:
