@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from mlc_sandbox.deltek.app import create_app
 from mlc_sandbox.deltek.config import Config
-from mlc_sandbox.deltek.desk import OPEN_ALL, Desk, new_desk
-from mlc_sandbox.deltek.limits import RateLimit
+from mlc_sandbox.deltek.desk import OPEN_ALL, Desk, desk_at, new_desk
+from mlc_sandbox.deltek.limits import Concurrency, ConcurrencyCount, RateLimit
 from mlc_sandbox.deltek.specimens import invoice, transfer
 from mlc_sandbox.server import serve
 
@@ -55,14 +57,31 @@ async def test_the_limit_can_be_lifted_while_running() -> None:
         assert [(await desk.call("GET", "api/firm")).status_code for _ in range(20)] == [200] * 20
 
 
-async def test_calls_under_way_are_counted_and_may_be_limited(live: Desk) -> None:
-    await live.control("faults", {"kind": "delay", "path": "/api/firm", "seconds": 0.2, "times": -1})
-    await asyncio.gather(*(live.call("GET", "api/firm") for _ in range(6)))
-    counted = (await live.dump())["concurrency"]
-    assert (counted["now"], counted["peak"], counted["writes_peak"]) == (0, 6, 0)
-    await live.control("settings", {"max_concurrent": 2})
-    answers = await asyncio.gather(*(live.call("GET", "api/firm") for _ in range(6)))
-    assert 429 in {answer.status_code for answer in answers}
+async def test_calls_under_way_are_counted_with_their_peak_and_writes_apart() -> None:
+    count, all_there = ConcurrencyCount(), asyncio.Barrier(6)
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        await all_there.wait()
+
+    async def unused(*_: object) -> NoReturn:
+        raise AssertionError("the middleware must not touch the connection itself")
+
+    app = Concurrency(waiting, count)
+    paths = ["/Acme/api/token", "/Acme/api/firm", "/Acme/api/firm", "/Acme/api/firm"]
+    calls = [{"type": "http", "method": "POST", "path": path} for path in paths]
+    calls += [{"type": "http", "method": "GET", "path": "/Acme/api/firm"}] * 2
+    await asyncio.gather(*(app(call, unused, unused) for call in calls))
+    assert count.figures() == {"now": 0, "peak": 6, "writes_now": 0, "writes_peak": 3}
+
+
+async def test_calls_above_the_allowed_concurrency_get_429() -> None:
+    app = create_app({**OPEN_ALL, "max_concurrent": 2})
+    async with desk_at(app) as desk:
+        app.state.api.concurrency.enter(writes=0)
+        assert (await desk.call("GET", "api/firm")).status_code == 200
+        app.state.api.concurrency.enter(writes=0)
+        assert (await desk.call("GET", "api/firm")).status_code == 429
+        assert (await desk.dump())["concurrency"]["peak"] == 3
 
 
 async def test_calls_are_counted_by_endpoint_and_controls_are_not(desk: Desk) -> None:
