@@ -1,0 +1,278 @@
+"""One document on its way into the ERP: look, create, count again, finalise, verify; or adopt, wait, hold.
+
+What may be decided without looking is in ``rules``; how a row is written is in ``writing``. Nothing here repeats a
+write blindly: what is not known is looked up (architecture §5).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import structlog
+
+from mlc_common import crash
+from mlc_common.accounting import CreditNote, HoldReason, Party, source_digest
+from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
+from mlc_common.events import HeldWish, Withdrawn
+from mlc_common.posting import rules
+from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
+from mlc_common.posting.ledger import IN_FLIGHT, State, Step
+from mlc_common.posting.parties import Parties
+from mlc_common.posting.rules import Sight
+from mlc_common.posting.writing import Later, RowWriting
+
+_log = structlog.get_logger(__name__)
+
+
+class Pursuit(RowWriting):
+    """One document on its way, within one lease."""
+
+    async def advance(self) -> None:
+        """Move the document on until it is settled, held, or must wait (``Later``)."""
+        try:
+            await self._advance()
+        except Held as held:
+            await self.hold(held)
+        except Unconfirmed as error:
+            await self._record(Step(State.UNKNOWN, "unconfirmed"), attempts=self._row.attempts + 1)
+            _log.warning("post.unconfirmed", document=str(self._row.key), detail=str(error))
+            raise Later(self._gateway.limits.look_gap_s) from None
+        except Retryable as error:
+            raise Later(await self._retry(error)) from None
+
+    async def _advance(self) -> None:
+        row = self._row
+        if row.state in IN_FLIGHT:
+            return await self._settle()
+        if row.posted is not None and row.reverses is None:
+            return await self._after_posting(row.posted)
+        wish = row.newest.wish
+        if isinstance(wish, HeldWish):
+            await self._remove_drafts()
+            raise Held(wish.reason, wish.detail, fix=wish.fix)
+        if isinstance(wish, Withdrawn) and row.reverses is None:
+            await self._remove_drafts()
+            return await self._close(State.WITHDRAWN)
+        document = rules.document_of(row, self._rows, self._gateway.limits)
+        if document is None:
+            return await self._close(State.WITHDRAWN)
+        if isinstance(document, CreditNote) and rules.judge_credit(self._rows, document, row.key).withdrawn:
+            await self._remove_drafts()
+            return await self._close(State.WITHDRAWN)
+        return await self._pursue(document)
+
+    # -- a wish for something that is already in the books
+
+    async def _after_posting(self, posted: BillingDocument) -> None:
+        wish = self._row.newest.wish
+        if isinstance(wish, HeldWish):
+            raise Held(wish.reason, wish.detail, fix=wish.fix)
+        reversals = [row for row in self._rows if row.reverses == self._row.key and row.state is not State.WITHDRAWN]
+        if isinstance(wish, Withdrawn):
+            if isinstance(posted, CreditNote):
+                raise Held(HoldReason.CHANGED_AFTER_POSTING, f"Refund of {posted.number} is gone from the store.")
+            if not reversals:
+                await self._engine.ledger.open_reversal(self._lease, self._row, rules.reversal_key(self._row))
+            return await self._close(State.WITHDRAWN)
+        if any(row.posted is not None for row in reversals):
+            raise Held(HoldReason.CHANGED_AFTER_POSTING, f"{posted.number} was cancelled and is wanted again.")
+        if source_digest(wish.document) != source_digest(posted):
+            raise Held(
+                HoldReason.CHANGED_AFTER_POSTING,
+                f"{posted.number} is posted with {posted.total} {posted.currency}; "
+                f"the store now says {wish.document.total} {wish.document.currency}.",
+            )
+        for row in reversals:
+            await Pursuit(self._engine, self._lease, self._rows, row)._close(State.WITHDRAWN)
+        return await self._close(State.UNCHANGED)
+
+    # -- a new document
+
+    async def _pursue(self, document: BillingDocument) -> None:
+        plan = await self._plan(document)
+        self._row = dataclasses.replace(
+            self._row, pursued=document, pursued_seq=self._row.newest.seq, plan=plan, reason="", detail="", fix=""
+        )
+        found = await self._gateway.find(document, plan)
+        crash.point("post.after_look")
+        sight = rules.judge(found)
+        if sight is Sight.ABSENT:
+            if self._row.intent_age_s is not None:  # an earlier write may still be on its way
+                return await self._prove_absent()
+            return await self._create(document, plan)
+        return await self._take_up(sight, found, [Step(State.INTENDED), Step(State.LOOKING, sight.value)])
+
+    async def _plan(self, document: BillingDocument) -> Plan:
+        """A credit goes where its invoice went; anything else is resolved live."""
+        invoice = document.invoice if isinstance(document, CreditNote) else None
+        base = next((row.plan for row in self._rows if row.key == invoice), None)
+        firm = "" if base else await self._firm(document.party)
+        return await self._gateway.plan(document, firm=firm, base=base)
+
+    async def _create(self, document: BillingDocument, plan: Plan) -> None:
+        steps = [Step(State.INTENDED), Step(State.LOOKING, "absent"), Step(State.CREATING)]
+        await self._record(*steps, intent="set", sent=True, absent_looks=0)
+        crash.point("post.after_intent")
+        self._still_ours()
+        try:
+            await self._gateway.create(document, plan)
+        except Rejected as refusal:
+            if refusal.rejection != "duplicate":
+                raise
+            await self._record(Step(State.UNKNOWN, "duplicate"))
+            return await self._settle()
+        except Held as held:
+            await self._record(Step(State.INTENDED, "refused"), intent="clear")
+            raise held from None
+        except Retryable as error:
+            await self._record(Step(State.INTENDED, "not sent"), intent="clear")
+            raise error from None
+        crash.point("post.after_create")
+        self._row = dataclasses.replace(self._row, state=State.CREATED)
+        found = await self._gateway.find(document, plan)
+        return await self._take_up(rules.judge(found), found, [Step(State.CREATED, "created")])
+
+    async def _take_up(self, sight: Sight, found: Sequence[Found], steps: Sequence[Step]) -> None:
+        """Go on from what a look showed."""
+        document, plan = self._pursued()
+        if sight is Sight.EQUAL_POSTED:
+            return await self._posted(found[0], [*steps, Step(State.POSTED, "adopted")])
+        if sight is Sight.EQUAL_DRAFT:
+            return await self._finalise(found[0], [*steps, Step(State.RECOUNTED, "one")])
+        if sight is Sight.OWN_DRAFT_DIFFERS:
+            if self._row.state in (State.CREATED, State.FINALISING):
+                raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, found[0].difference)
+            await self._record(*steps, intent="set", sent=True)
+            self._still_ours()
+            await self._gateway.amend(document, plan, found[0])
+            return await self._recount(steps=[Step(State.CREATED, "amended")])
+        if sight is Sight.SURPLUS_DRAFTS:
+            await self._record(*steps)
+            for spare in _spare(found):
+                await self._gateway.discard(plan, spare)
+            return await self._recount(steps=[Step(State.CREATED, "surplus discarded")])
+        if sight is Sight.DUPLICATED:
+            raise Held(HoldReason.DUPLICATED, f"{plan.reference}: {len(found)} in the ERP.")
+        if sight is Sight.CONFLICT:
+            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference}: {found[0].difference}")
+        await self._record(*steps, Step(State.UNKNOWN, "created but not seen"))
+        raise Later(self._gateway.limits.look_gap_s)
+
+    async def _recount(self, steps: Sequence[Step]) -> None:
+        document, plan = self._pursued()
+        self._row = dataclasses.replace(self._row, state=State.CREATED)
+        found = await self._gateway.find(document, plan)
+        await self._take_up(rules.judge(found), found, steps)
+
+    async def _finalise(self, found: Found, steps: Sequence[Step]) -> None:
+        document, plan = self._pursued()
+        crash.point("post.after_recount")
+        await self._record(*steps, Step(State.FINALISING), intent="set", sent=True, absent_looks=0)
+        crash.point("post.before_finalise")
+        self._still_ours()
+        try:
+            ids = await self._gateway.finalise(document, plan, found)
+        except Unconfirmed:
+            raise Later(self._gateway.limits.look_gap_s) from None
+        except Held as held:
+            await self._record(Step(State.CREATED, "refused"), intent="clear")
+            raise held from None
+        crash.point("post.after_finalise")
+        self._row = dataclasses.replace(self._row, erp_ids={**self._row.erp_ids, **found.ids, **ids})
+        await self._verify([Step(State.POSTED, "posted")])
+
+    async def _posted(self, found: Found, steps: Sequence[Step]) -> None:
+        self._row = dataclasses.replace(self._row, erp_ids={**self._row.erp_ids, **found.ids})
+        await self._verify(steps)
+
+    async def _verify(self, steps: Sequence[Step]) -> None:
+        document, plan = self._pursued()
+        crash.point("post.after_posted")
+        try:
+            ids = await self._gateway.verify(document, plan)
+        except Retryable:
+            await self._record(*steps, posted=document)
+            raise
+        except Held:
+            await self._record(*steps, posted=document, intent="clear")
+            raise
+        await self._record(
+            *steps, Step(State.VERIFIED, "equal"), intent="clear", posted=document, attempts=0,
+            settled_seq=self._row.pursued_seq, erp_ids={**self._row.erp_ids, **ids},
+        )  # fmt: skip
+        crash.point("post.after_verified")
+
+    # -- what is in flight
+
+    async def _settle(self) -> None:
+        """Follow what was announced to its end: adopt, finish, or prove it absent."""
+        document, plan = self._pursued()
+        if self._row.state is State.POSTED:
+            return await self._verify([])
+        found = await self._gateway.find(document, plan)
+        sight = rules.judge(found)
+        if sight is Sight.ABSENT:
+            return await self._prove_absent()
+        if self._row.state is State.FINALISING and sight is Sight.EQUAL_DRAFT:
+            limits = self._gateway.limits  # the posting may still be on its way
+            wait = rules.wait_for_absence(self._row.intent_age_s, limits.absent_looks, limits)
+            if wait > 0:
+                raise Later(_until_next_look(wait, limits))
+        if self._row.newest.seq > self._row.pursued_seq and sight in (Sight.EQUAL_DRAFT, Sight.OWN_DRAFT_DIFFERS):
+            return await self._give_up_draft(plan, found)
+        return await self._take_up(sight, found, [])
+
+    async def _give_up_draft(self, plan: Plan, found: Sequence[Found]) -> None:
+        """A newer wish arrived before the draft was finalised: remove the draft, the newest wish wins."""
+        for draft in found:
+            await self._gateway.discard(plan, draft)
+        await self._record(Step(State.INTENDED, "draft discarded"), intent="clear")
+
+    async def _prove_absent(self) -> None:
+        limits = self._gateway.limits
+        age = self._row.looked_age_s
+        counts = age is None or age >= limits.look_gap_s
+        looks = self._row.absent_looks + (1 if counts else 0)
+        wait = rules.wait_for_absence(self._row.intent_age_s, looks, limits)
+        if not counts and wait <= 0:
+            wait = limits.look_gap_s
+        if wait > 0:
+            await self._record(Step(State.UNKNOWN, "absent"), absent_looks=looks, looked=counts)
+            raise Later(_until_next_look(wait, limits))
+        if self._row.state is State.FINALISING:
+            raise Held(HoldReason.UNKNOWN_OUTCOME, "It was a draft, was sent to be posted, and is now neither.")
+        await self._record(Step(State.INTENDED, "proven absent"), intent="clear", absent_looks=0, sent=False)
+
+    async def _remove_drafts(self) -> None:
+        """A wish that is no document supersedes the old one: a draft of ours must not stay behind."""
+        row = self._row
+        if not row.sent or row.plan is None or row.pursued is None:
+            return
+        for found in await self._gateway.find(row.pursued, row.plan):
+            if found.status == "posted" or not found.ours:
+                raise Held(
+                    HoldReason.CONFLICT_IN_ERP, f"{row.plan.reference} is in the ERP's books. {found.difference}"
+                )
+            await self._gateway.discard(row.plan, found)
+        self._row = dataclasses.replace(row, sent=False)
+
+    def _pursued(self) -> tuple[BillingDocument, Plan]:
+        if self._row.pursued is None or self._row.plan is None:
+            raise RuntimeError(f"{self._row.key} is {self._row.state} and pursues nothing")
+        return self._row.pursued, self._row.plan
+
+    async def _firm(self, party: Party) -> str:
+        engine = self._engine
+        return await Parties(engine.ledger, engine.gateway, engine.owner).find_or_make(self._lease.flow, party)
+
+
+def _until_next_look(wait: float, limits: Limits) -> float:
+    return min(wait, limits.look_gap_s) if limits.look_gap_s > 0 else wait
+
+
+def _spare(found: Sequence[Found]) -> list[Found]:
+    """All but the one to keep: a posted one if there is, else the first equal draft, else the first."""
+    keep = next((item for item in found if item.status == "posted"), None)
+    keep = keep or next((item for item in found if item.equal), found[0])
+    return [item for item in found if item is not keep]

@@ -1,0 +1,84 @@
+"""How one row of the ledger is written while its document is pursued: every transition fenced, every wait a ``Later``.
+
+A write to the ERP is announced here first, and refused when the process must have been frozen since.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from mlc_common.errors import Held, Retryable
+from mlc_common.posting.ledger import DocumentRow, IntentChange, OrderLease, State, Step
+
+if TYPE_CHECKING:
+    from mlc_common.posting.engine import Engine
+
+_log = structlog.get_logger(__name__)
+
+
+class Later(Exception):  # noqa: N818 - control flow inside the engine
+    """Nothing more can be done for this order for ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class RowWriting:
+    """One row within one lease."""
+
+    def __init__(self, engine: Engine, lease: OrderLease, rows: Sequence[DocumentRow], row: DocumentRow) -> None:
+        self._engine = engine
+        self._gateway = engine.gateway
+        self._lease = lease
+        self._rows = rows
+        self._row = row
+        self._fresh_since = engine.clock.monotonic()
+
+    async def hold(self, held: Held) -> None:
+        """Make the document wait for a person."""
+        _log.warning("post.held", document=str(self._row.key), reason=held.reason, detail=held.detail)
+        self._row = dataclasses.replace(
+            self._row, reason=str(held.reason), detail=held.detail, fix=held.fix, pursued_seq=self._row.newest.seq
+        )
+        await self._record(Step(State.HELD, "held"), keep_reason=True)
+
+    async def _close(self, state: State) -> None:
+        seq = self._row.newest.seq
+        await self._record(Step(state), intent="clear", settled_seq=seq, pursued_seq=seq)
+
+    async def _retry(self, error: Retryable) -> float:
+        attempts = self._row.attempts + 1
+        self._row = dataclasses.replace(self._row, attempts=attempts)
+        settings = self._engine.settings
+        back_off: float = min(settings.retry_base_s * 2 ** min(attempts - 1, 10), settings.retry_most_s)
+        await self._record()
+        _log.info("post.retry", document=str(self._row.key), attempts=attempts, detail=str(error))
+        return max(error.after or 0.0, back_off)
+
+    async def _record(
+        self,
+        *steps: Step,
+        intent: IntentChange = "keep",
+        looked: bool = False,
+        keep_reason: bool = False,
+        **changes: object,
+    ) -> None:
+        if not keep_reason:
+            changes |= {"reason": "", "detail": "", "fix": ""}
+        state = steps[-1].state if steps else self._row.state
+        row = dataclasses.replace(self._row, state=state, **changes)  # type: ignore[arg-type] # fields by name
+        self._row = await self._engine.ledger.record(
+            self._lease, row, steps, intent=intent, looked=looked, extend_s=self._engine.settings.lease_s
+        )
+        self._fresh_since = self._engine.clock.monotonic()
+
+    def _still_ours(self) -> None:
+        """Refuse to send when the lease must have run out meanwhile (a frozen process that woke up)."""
+        settings = self._engine.settings
+        if self._engine.clock.monotonic() - self._fresh_since > settings.lease_s - settings.margin_s:
+            raise Retryable("woke up after the lease ran out")
