@@ -176,7 +176,7 @@ async def test_the_default_data_has_what_the_flows_need(desk: Desk) -> None:
     assert next(p["Period"] for p in periods if p["ActiveCompanyClosed"] == "N") == 202610
     assert len(periods) == 36
     codes = {row["Code"] for row in await desk.rows("api/TaxCodeEntity/")}
-    assert codes == {"IL_STATE", "NY_STATE", "NY_CITY", "JP_CT"}
+    assert codes >= {"IL_STATE", "NY_STATE", "NY_CITY", "JP_CT"}
     projects = {row["WBS1"]: row for row in await desk.rows("api/project", wbstype="wbs1")}
     assert projects["STORE.JP01"]["BillingCurrencyCode"] == "JPY"
     firm = (await desk.rows(f"api/firm/{projects['STORE.WEB01']['BillingClientID']}"))[0]
