@@ -41,7 +41,8 @@ async def read_topic(bootstrap: str, topic: str, *, since: Mapping[int, int] | N
         since: First offset per partition; from the beginning where not given.
     """
     async with _consumer(bootstrap) as consumer:
-        await consumer.topics()  # loads the cluster's metadata
+        # The public `topics()` asks and forgets; only this makes the client know the topic's partitions.
+        await consumer._client.set_topics([topic])
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         ends = await consumer.end_offsets(partitions)
         begins = await consumer.beginning_offsets(partitions)

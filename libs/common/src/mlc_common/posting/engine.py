@@ -22,7 +22,7 @@ from mlc_common.posting.writing import Later
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Seconds."""
+    """Seconds. A write leaves within ``margin_s`` of its announcement in the ledger, or not at all."""
 
     lease_s: float = 300.0
     retry_base_s: float = 1.0

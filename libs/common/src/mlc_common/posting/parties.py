@@ -13,6 +13,7 @@ from typing import Any
 
 from mlc_common import crash
 from mlc_common.accounting import HoldReason, Party
+from mlc_common.clock import Clock
 from mlc_common.errors import Held, Retryable, Unconfirmed
 from mlc_common.posting import rules
 from mlc_common.posting.gateway import ErpGateway
@@ -28,7 +29,9 @@ class Parties:
 
     ledger: Ledger
     gateway: ErpGateway
+    clock: Clock
     owner: str
+    margin_s: float
 
     async def find_or_make(self, flow: str, party: Party) -> str:
         """The ERP id of the party's firm; empty when the mapping asks for no firm.
@@ -67,10 +70,13 @@ class Parties:
         return erp_id
 
     async def _make(self, party: Party, row: PartyRow, fencing: int) -> tuple[PartyRow, str]:
+        asked_at = self.clock.monotonic()
         row = await self._record(row, fencing, state="creating", intent="set")
         crash.point("party.after_intent")
         again = self.gateway.limits.look_gap_s
         try:
+            if self.clock.monotonic() - asked_at > self.margin_s:
+                raise Retryable("stood still after announcing a firm; it was not sent")
             await self.gateway.create_party(party)
         except Unconfirmed as error:
             raise Retryable(f"no answer when making the firm: {error}", after=again) from None
@@ -90,7 +96,7 @@ class Parties:
             return row
         counts = row.looked_age_s is None or row.looked_age_s >= limits.look_gap_s
         looks = row.absent_looks + (1 if counts else 0)
-        wait = rules.wait_for_absence(row.intent_age_s, looks, limits)
+        wait = rules.wait_for_absence(row.intent_age_s, looks, limits, margin_s=self.margin_s)
         row = await self._record(row, fencing, absent_looks=looks, looked=counts)
         if wait > 0 or not counts:
             raise Retryable("a firm was asked for and is not seen yet", after=max(wait, limits.look_gap_s))

@@ -114,8 +114,8 @@ class Pursuit(RowWriting):
         steps = [Step(State.INTENDED), Step(State.LOOKING, "absent"), Step(State.CREATING)]
         await self._record(*steps, intent="set", sent=True, absent_looks=0)
         crash.point("post.after_intent")
-        self._still_ours()
         try:
+            self._still_ours()
             await self._gateway.create(document, plan)
         except Rejected as refusal:
             if refusal.rejection != "duplicate":
@@ -170,14 +170,17 @@ class Pursuit(RowWriting):
         crash.point("post.after_recount")
         await self._record(*steps, Step(State.FINALISING), intent="set", sent=True, absent_looks=0)
         crash.point("post.before_finalise")
-        self._still_ours()
         try:
+            self._still_ours()
             ids = await self._gateway.finalise(document, plan, found)
         except Unconfirmed:
             raise Later(self._gateway.limits.look_gap_s) from None
         except Held as held:
             await self._record(Step(State.CREATED, "refused"), intent="clear")
             raise held from None
+        except Retryable as error:  # not sent; it is still announced, so that absence will not be believed too soon
+            await self._record(Step(State.RECOUNTED, "not sent"))
+            raise error from None
         crash.point("post.after_finalise")
         self._row = dataclasses.replace(self._row, erp_ids={**self._row.erp_ids, **found.ids, **ids})
         await self._verify([Step(State.POSTED, "posted")])
@@ -216,7 +219,7 @@ class Pursuit(RowWriting):
             return await self._prove_absent()
         if self._row.state is State.FINALISING and sight is Sight.EQUAL_DRAFT:
             limits = self._gateway.limits  # the posting may still be on its way
-            wait = rules.wait_for_absence(self._row.intent_age_s, limits.absent_looks, limits)
+            wait = self._wait_for_absence(limits.absent_looks)
             if wait > 0:
                 raise Later(_until_next_look(wait, limits))
         if self._row.newest.seq > self._row.pursued_seq and sight in (Sight.EQUAL_DRAFT, Sight.OWN_DRAFT_DIFFERS):
@@ -234,7 +237,7 @@ class Pursuit(RowWriting):
         age = self._row.looked_age_s
         counts = age is None or age >= limits.look_gap_s
         looks = self._row.absent_looks + (1 if counts else 0)
-        wait = rules.wait_for_absence(self._row.intent_age_s, looks, limits)
+        wait = self._wait_for_absence(looks)
         if not counts and wait <= 0:
             wait = limits.look_gap_s
         if wait > 0:
@@ -243,6 +246,10 @@ class Pursuit(RowWriting):
         if self._row.state is State.FINALISING:
             raise Held(HoldReason.UNKNOWN_OUTCOME, "It was a draft, was sent to be posted, and is now neither.")
         await self._record(Step(State.INTENDED, "proven absent"), intent="clear", absent_looks=0, sent=False)
+
+    def _wait_for_absence(self, looks: int) -> float:
+        margin = self._engine.settings.margin_s
+        return rules.wait_for_absence(self._row.intent_age_s, looks, self._gateway.limits, margin_s=margin)
 
     async def _remove_drafts(self) -> None:
         """A wish that is no document supersedes the old one: a draft of ours must not stay behind."""
@@ -264,7 +271,8 @@ class Pursuit(RowWriting):
 
     async def _firm(self, party: Party) -> str:
         engine = self._engine
-        return await Parties(engine.ledger, engine.gateway, engine.owner).find_or_make(self._lease.flow, party)
+        parties = Parties(engine.ledger, engine.gateway, engine.clock, engine.owner, engine.settings.margin_s)
+        return await parties.find_or_make(self._lease.flow, party)
 
 
 def _until_next_look(wait: float, limits: Limits) -> float:

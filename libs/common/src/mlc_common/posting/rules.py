@@ -66,15 +66,15 @@ def judge(found: Sequence[Found]) -> Sight:
     return Sight.OWN_DRAFT_DIFFERS if only.status == "draft" and only.ours else Sight.CONFLICT
 
 
-def wait_for_absence(intent_age_s: float | None, absent_looks: int, limits: Limits) -> float:
+def wait_for_absence(intent_age_s: float | None, absent_looks: int, limits: Limits, *, margin_s: float) -> float:
     """Seconds until absence counts as proven, after a look that found nothing; 0 = proven now.
 
-    Nothing outstanding: one look is enough. Otherwise intent time + request timeout + visibility delay must have
-    passed, and two looks must have found nothing (architecture §5.2).
+    Nothing outstanding: one look is enough. Otherwise intent time + the margin within which it was sent + request
+    timeout + visibility delay must have passed, and two looks must have found nothing (architecture §5.2).
     """
     if intent_age_s is None:
         return 0.0
-    rest = limits.request_timeout_s + limits.visibility_delay_s - intent_age_s
+    rest = margin_s + limits.request_timeout_s + limits.visibility_delay_s - intent_age_s
     if rest > 0:
         return rest
     return 0.0 if absent_looks >= limits.absent_looks else limits.look_gap_s

@@ -37,7 +37,7 @@ class RowWriting:
         self._lease = lease
         self._rows = rows
         self._row = row
-        self._fresh_since = engine.clock.monotonic()
+        self._announced_at = engine.clock.monotonic()
 
     async def hold(self, held: Held) -> None:
         """Make the document wait for a person."""
@@ -72,13 +72,16 @@ class RowWriting:
             changes |= {"reason": "", "detail": "", "fix": ""}
         state = steps[-1].state if steps else self._row.state
         row = dataclasses.replace(self._row, state=state, **changes)  # type: ignore[arg-type] # fields by name
+        asked_at = self._engine.clock.monotonic()  # before: a process may stand still while the database answers
         self._row = await self._engine.ledger.record(
             self._lease, row, steps, intent=intent, looked=looked, extend_s=self._engine.settings.lease_s
         )
-        self._fresh_since = self._engine.clock.monotonic()
+        self._announced_at = asked_at
 
     def _still_ours(self) -> None:
-        """Refuse to send when the lease must have run out meanwhile (a frozen process that woke up)."""
-        settings = self._engine.settings
-        if self._engine.clock.monotonic() - self._fresh_since > settings.lease_s - settings.margin_s:
-            raise Retryable("woke up after the lease ran out")
+        """Refuse to send what was announced too long ago: a process that stood still and woke up.
+
+        A successor reckons with a write from its announcement on, so it must leave within ``margin_s`` of it.
+        """
+        if self._engine.clock.monotonic() - self._announced_at > self._engine.settings.margin_s:
+            raise Retryable("stood still after announcing a write; it was not sent")
