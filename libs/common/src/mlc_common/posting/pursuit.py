@@ -92,8 +92,8 @@ class Pursuit(RowWriting):
     async def _pursue(self, document: BillingDocument) -> None:
         plan = await self._plan(document)
         self._row = dataclasses.replace(
-            self._row, pursued=document, pursued_seq=self._row.newest.seq, plan=plan, reason="", detail="", fix=""
-        )
+            self._row, state=State.INTENDED, pursued=document, pursued_seq=self._row.newest.seq, plan=plan
+        )  # no longer held: the newest wish is being tried
         found = await self._gateway.find(document, plan)
         crash.point("post.after_look")
         sight = rules.judge(found)
