@@ -48,8 +48,18 @@ def dumps(value: Any) -> bytes:
         TypeError: a float or another value that JSON cannot carry exactly.
     """
     refuse_floats(value)
-    text: str = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "surrogatepass")
+    try:
+        return _text(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        # a lone surrogate is legal in JSON as \ud800 only; as bytes it would not be UTF-8 and nobody could read it
+        return _text(value, ensure_ascii=True).encode("ascii")
+
+
+def _text(value: Any, *, ensure_ascii: bool) -> str:
+    text: str = simplejson.dumps(
+        value, use_decimal=True, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False
+    )
+    return text
 
 
 def refuse_floats(value: Any) -> None:

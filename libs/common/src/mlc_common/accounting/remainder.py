@@ -41,18 +41,22 @@ def remaining_lines(invoice: Invoice, returned: Sequence[CreditNote]) -> tuple[L
 
 
 def _less(line: Line, credit: Line) -> Line:
-    given = {tax.code: tax for tax in credit.taxes}
-    missing = [tax for tax in credit.taxes if tax.code not in {own.code for own in line.taxes}]
-    taxes = [_less_tax(tax, given.get(tax.code)) for tax in line.taxes]
-    taxes += [tax.model_copy(update={"amount": -tax.amount, "basis": -tax.basis}) for tax in missing]
+    """The line less what a credit returned of it; taxes are matched by code, whatever their number on either side."""
+    left: dict[str, Tax] = {}
+    for tax in (*line.taxes, *(_negated(tax) for tax in credit.taxes)):
+        known = left.get(tax.code)
+        left[tax.code] = _plus(known, tax) if known else tax
+    taxes = tuple(tax for tax in left.values() if tax.amount or tax.basis)
     quantity = line.quantity - credit.quantity
-    return line.model_copy(update={"net": line.net - credit.net, "taxes": tuple(taxes), "quantity": quantity})
+    return line.model_copy(update={"net": line.net - credit.net, "taxes": taxes, "quantity": quantity})
 
 
-def _less_tax(tax: Tax, returned: Tax | None) -> Tax:
-    if returned is None:
-        return tax
-    return tax.model_copy(update={"amount": tax.amount - returned.amount, "basis": tax.basis - returned.basis})
+def _negated(tax: Tax) -> Tax:
+    return tax.model_copy(update={"amount": -tax.amount, "basis": -tax.basis})
+
+
+def _plus(tax: Tax, more: Tax) -> Tax:
+    return tax.model_copy(update={"amount": tax.amount + more.amount, "basis": tax.basis + more.basis})
 
 
 def _spread(lines: list[Line], unlinked: Decimal, currency: str) -> list[Line]:

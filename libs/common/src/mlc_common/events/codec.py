@@ -7,9 +7,10 @@ per subject will be a third form here. Nothing else in the project touches the b
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import ValidationError
@@ -21,6 +22,14 @@ from mlc_common.events.catalogue import CHUNK, Event
 from mlc_common.events.envelope import Envelope
 
 EventT = TypeVar("EventT", bound=Event)
+
+MAX_DEPTH = 100
+"""Levels of nesting that are kept of a value that cannot be written whole."""
+
+CUT_OFF = "(nested too deeply)"
+"""What stands for the levels that were cut off."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encode(
@@ -42,7 +51,7 @@ def encode(
         time: When it was decided (UTC).
         extensions: Further CloudEvents attributes.
     """
-    data = exactjson.dumps(event.model_dump(mode="json"))
+    data = exactjson.dumps(_json(event))
     return Envelope(
         id=str(event_id),
         type=event.event_type,
@@ -52,6 +61,28 @@ def encode(
         data=data,
         extensions=dict(extensions or {}),
     )
+
+
+def _json(event: Event) -> dict[str, Any]:
+    try:
+        return event.model_dump(mode="json")
+    except ValueError:
+        # What vendors say may hold text that is not UTF-8 or nest without end; the order in it must come through.
+        kept = {name: _writable(getattr(event, name), MAX_DEPTH) for name in type(event).model_fields}
+        return event.model_copy(update=kept).model_dump(mode="json")
+
+
+def _writable(value: Any, depth: int) -> Any:
+    """The value with lone surrogates as U+FFFD and everything below ``depth`` levels cut off, visibly."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict | list) and not depth:
+        return CUT_OFF
+    if isinstance(value, dict):
+        return {_writable(key, depth): _writable(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_writable(item, depth - 1) for item in value]
+    return value
 
 
 def decode(envelope: Envelope, model: type[EventT]) -> EventT:

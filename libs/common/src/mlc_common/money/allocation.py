@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Context, Decimal
+from functools import reduce
 
 from mlc_common.money.amounts import exact, minor_unit
 
@@ -33,12 +34,12 @@ def allocate(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list
     if any(weight < 0 for weight in weights):
         raise ValueError("weights must not be negative")
     amount = exact(amount, currency)
-    total = sum(weights, Decimal(0))
+    total = reduce(_CONTEXT.add, weights, Decimal(0))
     if total == 0:
         return [amount, *(amount * 0 for _ in weights[1:])]
     unit = minor_unit(currency)
     units = int(abs(amount) / unit)
-    shares = [_CONTEXT.divide(units * weight, total) for weight in weights]
+    shares = [_CONTEXT.divide(_CONTEXT.multiply(units, weight), total) for weight in weights]
     parts = [int(share.to_integral_value(rounding=ROUND_DOWN)) for share in shares]
     by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - shares[i], i))
     for index in by_remainder[: units - sum(parts)]:

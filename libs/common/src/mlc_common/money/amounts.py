@@ -13,6 +13,12 @@ from typing import Any
 from babel.core import get_global
 from babel.numbers import get_currency_precision
 
+_ISO_DIGITS = {
+    **dict.fromkeys(("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER"), 2),
+    "IQD": 3,
+}
+"""Where CLDR tells how prices are shown (without coins that went out of use) and ISO 4217 still counts the coins."""
+
 MAX_DIGITS = 20  # before the point; a store's order above 10^20 is a defect, not a sale
 _CONTEXT = Context(prec=60)
 
@@ -36,7 +42,7 @@ def minor_unit(currency: str) -> Decimal:
     """
     if not is_currency(currency):
         raise AmountError(f"{currency!r} is no ISO 4217 currency code")
-    return Decimal(1).scaleb(-get_currency_precision(currency))
+    return Decimal(1).scaleb(-_ISO_DIGITS.get(currency, get_currency_precision(currency)))
 
 
 def parse_amount(value: Any) -> Decimal:
