@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,9 +97,12 @@ def _pair(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ConfigurationError(f"--set {text!r} is no name=value")
-    if value[:1] in "[{" or value in ("true", "false"):
-        return name, exactjson.loads(value)
-    return name, value
+    if value[:1] not in ("[", "{") and value not in ("true", "false", "null"):
+        return name, value
+    try:
+        return name, json.loads(value)  # settings hold no money
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"--set {name}: not JSON: {error.msg} at character {error.pos}") from None
 
 
 def _checked(kind: ConnectionType, settings: dict[str, Any]) -> dict[str, Any]:
