@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 
 GROUP = "mlc.parts"
 
+_TICK_S = 0.05
+
 
 class PartEnded(ConnectorError):  # noqa: N818
     """A part of the process ended by itself, which it must not."""
@@ -63,6 +65,12 @@ class Runtime:
         """Whether the database answers and every part says that it can work."""
         await self.pool.fetchval("select 1")
         return all([await check() for check in self.checks.values()])
+
+    async def until_ready(self) -> None:
+        """Wait until every part that was started can work."""
+        await asyncio.sleep(0)  # parts register their checks when they begin
+        while not await self.ready():
+            await self.clock.sleep(_TICK_S)
 
 
 class Part(Protocol):
@@ -119,7 +127,7 @@ async def run_parts(names: Sequence[str], runtime: Runtime, *, up: Callable[[Run
     Args:
         names: Which parts.
         runtime: What they share.
-        up: Called once the health port listens and every part was started.
+        up: Called once the health port listens and every part can work.
 
     Raises:
         PartEnded: a part returned.
@@ -137,6 +145,7 @@ async def run_parts(names: Sequence[str], runtime: Runtime, *, up: Callable[[Run
         runtime.announced["health"] = f"http://127.0.0.1:{port}"
         for name in names:
             group.create_task(_run(name, parts[name], runtime), name=name)
+        await runtime.until_ready()
         up(runtime)
 
 
