@@ -38,7 +38,7 @@ class State(StrEnum):
 
 
 IN_FLIGHT = frozenset({State.CREATING, State.CREATED, State.RECOUNTED, State.FINALISING, State.UNKNOWN, State.POSTED})
-"""A write may have been sent and is not settled: the old wish is followed to its end before a newer one."""
+"""A write may have been sent and is not settled; see ``DocumentRow.is_outstanding``."""
 
 FINAL = frozenset({State.VERIFIED, State.WITHDRAWN, State.SUPERSEDED, State.UNCHANGED, State.RESOLVED})
 
@@ -104,6 +104,11 @@ class DocumentRow:
     def is_final(self) -> bool:
         """Whether the newest command has reached a final state."""
         return self.settled_seq >= self.newest.seq
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Whether a write may still be on its way: it is followed to its end before a newer wish, also when held."""
+        return self.state in IN_FLIGHT or self.intent_age_s is not None
 
 
 @dataclass(frozen=True)

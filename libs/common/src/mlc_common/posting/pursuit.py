@@ -17,7 +17,7 @@ from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
 from mlc_common.events import HeldWish, Withdrawn
 from mlc_common.posting import rules
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
-from mlc_common.posting.ledger import IN_FLIGHT, State, Step
+from mlc_common.posting.ledger import State, Step
 from mlc_common.posting.parties import Parties
 from mlc_common.posting.rules import Sight
 from mlc_common.posting.writing import Later, RowWriting
@@ -43,7 +43,7 @@ class Pursuit(RowWriting):
 
     async def _advance(self) -> None:
         row = self._row
-        if row.state in IN_FLIGHT:
+        if row.is_outstanding:
             return await self._settle()
         if row.posted is not None and row.reverses is None:
             return await self._after_posting(row.posted)
@@ -98,8 +98,6 @@ class Pursuit(RowWriting):
         crash.point("post.after_look")
         sight = rules.judge(found)
         if sight is Sight.ABSENT:
-            if self._row.intent_age_s is not None:  # an earlier write may still be on its way
-                return await self._prove_absent()
             return await self._create(document, plan)
         return await self._take_up(sight, found, [Step(State.INTENDED), Step(State.LOOKING, sight.value)])
 
@@ -123,7 +121,8 @@ class Pursuit(RowWriting):
             await self._record(Step(State.UNKNOWN, "duplicate"))
             return await self._settle()
         except Held as held:
-            await self._record(Step(State.INTENDED, "refused"), intent="clear")
+            if held.reason != HoldReason.UNKNOWN_OUTCOME:
+                await self._record(Step(State.INTENDED, "refused"), intent="clear")
             raise held from None
         except Retryable as error:
             await self._record(Step(State.INTENDED, "not sent"), intent="clear")
@@ -214,25 +213,35 @@ class Pursuit(RowWriting):
         if self._row.state is State.POSTED:
             return await self._verify([])
         found = await self._gateway.find(document, plan)
-        sight = rules.judge(found)
-        if sight is Sight.ABSENT:
+        if not found:
             return await self._prove_absent()
-        if self._row.state is State.FINALISING and sight is Sight.EQUAL_DRAFT:
-            limits = self._gateway.limits  # the posting may still be on its way
-            wait = self._wait_for_absence(limits.absent_looks)
-            if wait > 0:
-                raise Later(_until_next_look(wait, limits))
-        if self._row.newest.seq > self._row.pursued_seq and sight in (Sight.EQUAL_DRAFT, Sight.OWN_DRAFT_DIFFERS):
-            return await self._give_up_draft(plan, found)
-        return await self._take_up(sight, found, [])
+        newer = self._row.newest.seq > self._row.pursued_seq
+        in_books = any(item.status == "posted" and item.equal for item in found)
+        if not in_books and (newer or self._row.state is State.FINALISING):
+            drafts = [item for item in found if item.status == "draft" and item.ours]
+            if len(drafts) < len(found) or self._row.state in (State.FINALISING, State.HELD):
+                self._let_pass()
+            if newer:
+                return await self._give_up(plan, drafts)
+        return await self._take_up(rules.judge(found), found, [])
 
-    async def _give_up_draft(self, plan: Plan, found: Sequence[Found]) -> None:
-        """A newer wish arrived before the draft was finalised: remove the draft, the newest wish wins."""
-        for draft in found:
+    def _let_pass(self) -> None:
+        """Wait while something announced may still take effect: a posting, or what is hidden by another's document."""
+        limits = self._gateway.limits
+        wait = self._wait_for_absence(limits.absent_looks)
+        if wait > 0:
+            raise Later(_until_next_look(wait, limits))
+
+    async def _give_up(self, plan: Plan, drafts: Sequence[Found]) -> None:
+        """A newer wish arrived and the old one is not in the books: its drafts go, then the newest is tried."""
+        for draft in drafts:
             await self._gateway.discard(plan, draft)
-        await self._record(Step(State.INTENDED, "draft discarded"), intent="clear")
+        await self._record(Step(State.INTENDED, "superseded"), intent="clear")
 
     async def _prove_absent(self) -> None:
+        row = self._row
+        if row.state is State.HELD and row.reason == HoldReason.UNKNOWN_OUTCOME and not row.newest.released:
+            raise Held(HoldReason.UNKNOWN_OUTCOME, row.detail)
         limits = self._gateway.limits
         age = self._row.looked_age_s
         counts = age is None or age >= limits.look_gap_s
@@ -240,10 +249,12 @@ class Pursuit(RowWriting):
         wait = self._wait_for_absence(looks)
         if not counts and wait <= 0:
             wait = limits.look_gap_s
+        finalising = self._row.state is State.FINALISING
         if wait > 0:
-            await self._record(Step(State.UNKNOWN, "absent"), absent_looks=looks, looked=counts)
+            state = State.FINALISING if finalising else State.UNKNOWN
+            await self._record(Step(state, "absent"), absent_looks=looks, looked=counts)
             raise Later(_until_next_look(wait, limits))
-        if self._row.state is State.FINALISING:
+        if finalising:
             raise Held(HoldReason.UNKNOWN_OUTCOME, "It was a draft, was sent to be posted, and is now neither.")
         await self._record(Step(State.INTENDED, "proven absent"), intent="clear", absent_looks=0, sent=False)
 

@@ -23,17 +23,17 @@ from mlc_common.accounting import (
 from mlc_common.errors import Held
 from mlc_common.events import DocumentWish, Withdrawn
 from mlc_common.posting.gateway import Found, Limits
-from mlc_common.posting.ledger import IN_FLIGHT, DocumentRow, State
+from mlc_common.posting.ledger import DocumentRow, State
 
 
 def choose(rows: Sequence[DocumentRow]) -> DocumentRow | None:
     """The document to work on: the lowest place whose newest command is not final; None when none can be worked on.
 
-    What is in flight comes first, whatever its place: it must settle before anything of its order is decided. A held
+    What is outstanding comes first, whatever its place: it must settle before anything of its order is decided. A held
     document blocks those behind it until a newer wish for it arrives.
     """
     for row in rows:
-        if row.state in IN_FLIGHT:
+        if row.is_outstanding and row.state is not State.HELD:
             return row
     for row in sorted(rows, key=lambda row: row.place):
         if not row.is_final:
