@@ -148,9 +148,9 @@ class Pursuit(RowWriting):
             return await self._recount(steps=[Step(State.CREATED, "amended")])
         if sight is Sight.SURPLUS_DRAFTS:
             await self._record(*steps)
-            for spare in _spare(found):
-                await self._gateway.discard(plan, spare)
-            return await self._recount(steps=[Step(State.CREATED, "surplus discarded")])
+            await self._discard(_spare(found))
+            await self._record(Step(State.UNKNOWN, "surplus discarded"))
+            raise Later(self._gateway.limits.look_gap_s)
         if sight is Sight.DUPLICATED:
             raise Held(HoldReason.DUPLICATED, f"{plan.reference}: {len(found)} in the ERP.")
         if sight is Sight.CONFLICT:
@@ -222,7 +222,8 @@ class Pursuit(RowWriting):
             if len(drafts) < len(found) or self._row.state in (State.FINALISING, State.HELD):
                 self._let_pass()
             if newer:
-                return await self._give_up(plan, drafts)
+                await self._discard(drafts)
+                return await self._record(Step(State.INTENDED, "superseded"), intent="clear")
         return await self._take_up(rules.judge(found), found, [])
 
     def _let_pass(self) -> None:
@@ -232,11 +233,13 @@ class Pursuit(RowWriting):
         if wait > 0:
             raise Later(_until_next_look(wait, limits))
 
-    async def _give_up(self, plan: Plan, drafts: Sequence[Found]) -> None:
-        """A newer wish arrived and the old one is not in the books: its drafts go, then the newest is tried."""
+    async def _discard(self, drafts: Sequence[Found]) -> None:
+        """Remove drafts of ours: a write like any other, announced and sent at once or not at all."""
+        _, plan = self._pursued()
         for draft in drafts:
+            await self._record(intent="set", absent_looks=0, keep_reason=True)
+            self._still_ours()
             await self._gateway.discard(plan, draft)
-        await self._record(Step(State.INTENDED, "superseded"), intent="clear")
 
     async def _prove_absent(self) -> None:
         row = self._row
@@ -272,8 +275,8 @@ class Pursuit(RowWriting):
                 raise Held(
                     HoldReason.CONFLICT_IN_ERP, f"{row.plan.reference} is in the ERP's books. {found.difference}"
                 )
-            await self._gateway.discard(row.plan, found)
-        self._row = dataclasses.replace(row, sent=False)
+            await self._discard([found])
+        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False)
 
     def _pursued(self) -> tuple[BillingDocument, Plan]:
         if self._row.pursued is None or self._row.plan is None:
