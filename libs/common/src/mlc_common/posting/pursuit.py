@@ -47,20 +47,16 @@ class Pursuit(RowWriting):
             return await self._settle()
         if row.posted is not None and row.reverses is None:
             return await self._after_posting(row.posted)
-        wish = row.newest.wish
-        if isinstance(wish, HeldWish):
-            await self._remove_drafts()
-            raise Held(wish.reason, wish.detail, fix=wish.fix)
-        if isinstance(wish, Withdrawn) and row.reverses is None:
-            await self._remove_drafts()
-            return await self._close(State.WITHDRAWN)
         document = rules.document_of(row, self._rows, self._gateway.limits)
-        if document is None:
-            return await self._close(State.WITHDRAWN)
         if isinstance(document, CreditNote) and rules.judge_credit(self._rows, document, row.key).withdrawn:
-            await self._remove_drafts()
-            return await self._close(State.WITHDRAWN)
-        return await self._pursue(document)
+            document = None
+        if document is not None:
+            return await self._pursue(document)
+        if not await self._remove_drafts():
+            return None  # it was posted meanwhile: decided anew
+        if isinstance(row.newest.wish, HeldWish):
+            raise Held(row.newest.wish.reason, row.newest.wish.detail, fix=row.newest.wish.fix)
+        return await self._close(State.WITHDRAWN)
 
     # -- a wish for something that is already in the books
 
@@ -265,18 +261,23 @@ class Pursuit(RowWriting):
         margin = self._engine.settings.margin_s
         return rules.wait_for_absence(self._row.intent_age_s, looks, self._gateway.limits, margin_s=margin)
 
-    async def _remove_drafts(self) -> None:
-        """A wish that is no document supersedes the old one: a draft of ours must not stay behind."""
-        row = self._row
-        if not row.sent or row.plan is None or row.pursued is None:
-            return
-        for found in await self._gateway.find(row.pursued, row.plan):
-            if found.status == "posted" or not found.ours:
-                raise Held(
-                    HoldReason.CONFLICT_IN_ERP, f"{row.plan.reference} is in the ERP's books. {found.difference}"
-                )
-            await self._discard([found])
+    async def _remove_drafts(self) -> bool:
+        """A wish that is no document supersedes the old one: a draft of ours must not stay behind.
+
+        False when it is no draft any more: somebody posted it, and it has been adopted.
+        """
+        if not self._row.sent:
+            return True
+        document, plan = self._pursued()
+        found = await self._gateway.find(document, plan)
+        if rules.judge(found) is Sight.EQUAL_POSTED:
+            await self._posted(found[0], [Step(State.POSTED, "adopted")])
+            return False
+        if any(item.status == "posted" or not item.ours for item in found):
+            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {found[0].difference}")
+        await self._discard(found)
         await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False)
+        return True
 
     def _pursued(self) -> tuple[BillingDocument, Plan]:
         if self._row.pursued is None or self._row.plan is None:
