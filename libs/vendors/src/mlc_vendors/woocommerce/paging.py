@@ -35,6 +35,14 @@ class Page:
     total: int | None = None
     not_before: datetime | None = None
 
+    def is_last(self, number: int, size: int) -> bool:
+        """Whether no page follows this one.
+
+        A short page may have successors: rows that vanish, or that the key's user may not see, are dropped after the
+        page was cut. So the total read with this page decides, and its length only where there is no total.
+        """
+        return len(self.rows) < size if self.total is None else self.total <= number * size
+
 
 ReadPage = Callable[[Sequence[tuple[str, str]]], Awaitable[Page]]
 """Reads one page of a list with this query."""
@@ -81,16 +89,16 @@ async def read_all(read: ReadPage, params: Params = (), *, size: int = LARGEST_P
 
 
 async def _one_pass(read: ReadPage, params: Params, size: int) -> AsyncIterator[Page]:
-    """Pages with rows, until a short one. Totals past the end mean nothing (§3)."""
-    number = 1
+    """Pages with rows, to the last one. Totals past the end mean nothing (§3)."""
+    number = 0
     while True:
+        number += 1
         sorting = [("orderby", "id"), ("order", "asc"), ("per_page", str(size)), ("page", str(number))]
         page = await read([*params, *sorting])
         if page.rows:
             yield page
-        if len(page.rows) < size:
+        if page.is_last(number, size):
             return
-        number += 1
 
 
 def _id(row: JsonObject) -> int:

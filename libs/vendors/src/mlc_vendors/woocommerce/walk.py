@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlc_common.errors import ConfigurationError, Rejected, Retryable
+from mlc_common.errors import ConfigurationError, Rejected
 from mlc_vendors.woocommerce.errors import NotJson
 from mlc_vendors.woocommerce.paging import Page, ReadPage, read_all
 
@@ -19,7 +19,7 @@ JsonObject = dict[str, Any]
 
 SECOND = timedelta(seconds=1)
 
-_MOST_REREADS = 6
+_MOST_REREADS = 4
 _LONGEST_CHASE = timedelta(minutes=10)
 """How far into the present a walk follows a store that never rests; what comes later is the next walk's."""
 
@@ -80,44 +80,49 @@ class OrderWalk:
     async def _walk(self, status: str) -> AsyncIterator[JsonObject]:
         bound = self._start
         seen: set[tuple[int, datetime]] = set()
-        while True:
+        while not self._chased(bound):
             page, settled = await self._page_at_rest(status, bound)
             for row in page.rows:
                 if _version(row) not in seen:
                     yield row
             seen = {_version(row) for row in page.rows}
             newest = max(settled, default=bound)
-            if len(page.rows) < self._size or self._chased(bound):
-                self._read_until = max(self._read_until, newest if len(page.rows) < self._size else bound)
-                return
+            if page.is_last(1, self._size):
+                bound = newest
+                break
             if newest > bound + SECOND:
                 bound = newest - SECOND
-            else:
-                async for row in self._one_second(status, newest):
-                    if _version(row) not in seen:
-                        yield row
-                bound = newest
+                continue
+            # No step forward: the page lies within one second, or nothing on it can be relied on but the ids.
+            until = newest if settled else None
+            async for row in read_all(self._read, self._filters(status, bound, until), size=self._size):
+                if _version(row) not in seen:
+                    yield row
+            if until is None:
+                break
+            bound = until
+        self._read_until = max(self._read_until, bound)
 
     async def _page_at_rest(self, status: str, bound: datetime) -> tuple[Page, list[datetime]]:
         """Page 1 beyond a bound, and the stamps on it that say where the page really reaches.
 
         The store finds the ids first and loads the orders then: one that is touched in between shows a stamp later
         than the one that it was found by. Stamps older than the request are safe; where there are none, a page that
-        reads the same twice is.
+        reads the same twice is. Where there are none at all, the store does not come to rest.
         """
-        before: list[tuple[int, datetime]] | None = None
+        before: list[tuple[int, datetime]] = []
         for _ in range(_MOST_REREADS):
             page = await self._first_page(status, bound)
             self._hear(page)
             stamps = [stamp_of(row) for row in page.rows]
             settled = [stamp for stamp in stamps if page.not_before is not None and stamp < page.not_before]
-            if settled or len(page.rows) < self._size:
-                return page, settled
+            if settled or page.is_last(1, self._size):
+                break
             versions = [_version(row) for row in page.rows]
             if versions == before:
                 return page, stamps
             before = versions
-        raise Retryable("the store's orders change faster than they can be read; trying again later")
+        return page, settled
 
     async def _first_page(self, status: str, bound: datetime) -> Page:
         sorting = [("orderby", "modified"), ("order", "asc"), ("per_page", str(self._size))]
@@ -136,19 +141,11 @@ class OrderWalk:
             )
         return page
 
-    async def _one_second(self, status: str, second: datetime) -> AsyncIterator[JsonObject]:
-        """All orders of one second, more than a page of them."""
-        before = [("modified_before", _text(second + SECOND))]
-        async for row in read_all(self._read, [*self._filters(status, second - SECOND), *before], size=self._size):
-            yield row
-
-    def _filters(self, status: str, bound: datetime) -> list[tuple[str, str]]:
-        return [
-            ("status", status),
-            ("modified_after", _text(bound)),
-            ("dates_are_gmt", "true"),
-            *self._fields,
-        ]
+    def _filters(self, status: str, after: datetime, until: datetime | None = None) -> list[tuple[str, str]]:
+        """Modified later than ``after``, and not later than ``until``."""
+        before = [] if until is None else [("modified_before", _text(until + SECOND))]
+        dates = [("modified_after", _text(after)), *before, ("dates_are_gmt", "true")]
+        return [("status", status), *dates, *self._fields]
 
     def _hear(self, page: Page) -> None:
         self._latest = page.not_before or self._latest
