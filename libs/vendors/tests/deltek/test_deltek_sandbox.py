@@ -533,6 +533,44 @@ async def test_an_invoice_number_that_a_person_used_shows_in_the_open_balance(st
     assert (foreign.balance, await client.ledger_rows(INVOICE.batch)) == (Decimal("20.00"), [])
 
 
+async def test_a_settled_invoice_of_our_number_still_shows_in_the_ledger(start: Any) -> None:
+    sandbox, client = await start({"hide_settled_ar": True})
+    for amount in ("20.00", "-20.00"):
+        sandbox.act(control.post_foreign_invoice, WBS1=INVOICE.wbs1, Invoice=INVOICE.invoice, Amount=amount)
+    sandbox.act(control.post_foreign_invoice, WBS1="STORE.B2B01", Invoice=INVOICE.invoice, Amount="5.00")
+    assert await client.ar_balance(INVOICE.wbs1, INVOICE.invoice) == []
+    rows = await client.ledger_rows_of_invoice(INVOICE.wbs1, INVOICE.invoice)
+    assert sorted(row.amount for row in rows) == [Decimal(-20), Decimal(20)]
+    assert await client.ledger_rows_of_invoice("STORE.B2B02", INVOICE.invoice) == []
+
+
+@pytest.mark.parametrize(("proves", "calls"), [(True, 1), (False, 2)])
+async def test_rows_that_prove_to_be_whole_spare_the_look_at_an_empty_page(
+    start: Any, proves: bool, calls: int
+) -> None:
+    sandbox, client = await start()
+    await post(client, INVOICE)
+    assert len(await client.get_details(INVOICE.batch, whole=lambda _: proves)) == len(INVOICE.lines)
+    rows = await client.ledger_rows(INVOICE.batch, whole=lambda rows: proves and sum(row.billed for row in rows) == 0)
+    assert sum(row.amount for row in rows if not row.auto) == -INVOICE.total
+    assert sandbox.calls_of("GET", "api/PSALedger/{TransType}") == calls
+    assert sandbox.calls_of("GET", "api/DataEntry/inDetail/{Batch}") == calls
+
+
+async def test_a_first_page_that_is_full_is_never_taken_for_all(start: Any) -> None:
+    _, client = await start(None, {"query": {"default_page_size": 2}})
+    await client.create_invoice(INVOICE)
+    assert len(await client.get_details(INVOICE.batch, whole=lambda _: True)) == len(INVOICE.lines)
+
+
+async def test_the_books_are_read_in_the_currency_of_the_document(start: Any) -> None:
+    _, client = await start({"exchange_rates": {"JPY": "0.0067"}})
+    await post(client, replace(INVOICE, wbs1="STORE.JP01"))
+    rows = await client.ledger_rows(INVOICE.batch)
+    assert sum(row.billed for row in rows if not row.auto) == -INVOICE.total
+    assert sum(row.amount for row in rows if not row.auto) != -INVOICE.total
+
+
 async def test_every_call_is_counted_by_the_contracts_name(start: Any) -> None:
     sandbox, client = await start()
     await post(client, INVOICE)

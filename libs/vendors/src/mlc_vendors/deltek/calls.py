@@ -6,7 +6,7 @@ tenant was asked (§4, §11). Bodies are exact JSON in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +24,9 @@ from mlc_vendors.deltek.sender import Sender
 
 Verb = Literal["GET", "POST", "PUT", "DELETE"]
 RowT = TypeVar("RowT", bound=Row)
+AnyT = TypeVar("AnyT")
+Whole = Callable[[Sequence[AnyT]], bool]
+"""Whether rows prove by what they hold (a control total, a balance) that none is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +101,12 @@ class Calls:
             raise mismatch(call.what, key)
         return rows
 
-    async def walk(self, call: Call, lookup: Lookup) -> list[RawRow]:
-        """All rows of a list, page by page, each row checked. 404 means no rows only where it says so."""
+    async def walk(self, call: Call, lookup: Lookup, *, whole: Whole[RawRow] | None = None) -> list[RawRow]:
+        """All rows of a list, page by page, each row checked. 404 means no rows only where it says so.
+
+        ``whole`` may spare the look at an empty second page: it says whether the rows of a first page that was not
+        filled prove by what they hold that nothing is missing.
+        """
         endpoint = self.contract.endpoints[call.endpoint]
         walk, more = Walk(lookup, call.what), True
         while more:
@@ -107,12 +114,23 @@ class Calls:
             answer = await self._answer(call, [*call.params, *paging])
             if is_absence(answer, self.contract.errors):
                 break
-            more = walk.add(self._rows(call, answer))
+            page = self._rows(call, answer)
+            more = walk.add(page)
+            unfilled = walk.pages == 1 and len(page) < self.contract.query.default_page_size
+            if whole is not None and unfilled and whole(list(walk.rows.values())):
+                break
         return list(walk.rows.values())
 
-    async def list_of(self, call: Call, lookup: Lookup, model: type[RowT], **names: str) -> list[RowT]:
+    async def list_of(
+        self, call: Call, lookup: Lookup, model: type[RowT], whole: Whole[RowT] | None = None, /, **names: str
+    ) -> list[RowT]:
         """``walk``, typed."""
-        return [self.typed(model, row, call.what, **names) for row in await self.walk(call, lookup)]
+
+        def typed(rows: Sequence[RawRow]) -> list[RowT]:
+            return [self.typed(model, row, call.what, **names) for row in rows]
+
+        proof: Whole[RawRow] | None = None if whole is None else lambda rows: whole(typed(rows))
+        return typed(await self.walk(call, lookup, whole=proof))
 
     async def read(self, call: Call) -> HttpAnswer:
         """The 2xx answer of a read as it is."""

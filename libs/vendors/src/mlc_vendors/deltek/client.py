@@ -103,10 +103,13 @@ def http_client(
     allow_http: bool = False,
 ) -> HttpClient:
     """An HTTP client with the tenant's budget, for which a refusal in the form of a 500 is no illness."""
-    rate = contract.http.max_rps
+    budget, rate = contract.http, contract.http.max_rps
     policy = HttpPolicy(
-        timeout_s=contract.http.read_timeout_s,
-        max_concurrent=contract.http.max_concurrent,
+        timeout_s=budget.read_timeout_s,
+        queue_timeout_s=budget.queue_timeout_s,
+        breaker_failures=budget.breaker_failures,
+        breaker_open_s=budget.breaker_open_s,
+        max_concurrent=budget.max_concurrent,
         rate_per_s=rate,
         burst=max(1, round(rate)) if rate is not None else 1,
         allow_private=allow_private,

@@ -232,10 +232,17 @@ class Refusals(_Section):
 
 
 class Http(_Section):
-    """Budgets (assumed A11, A12). ``max_rps`` null = no limit, for tests and benchmarks against the sandbox."""
+    """Budgets (assumed A11, A12). ``max_rps`` null = no limit, for tests and benchmarks against the sandbox.
+
+    ``queue_timeout_s`` is how long a call waits for its turn before it is given up unsent; ``breaker_failures`` in a
+    row stop all calls for ``breaker_open_s``, then one probe decides.
+    """
 
     read_timeout_s: float = Field(gt=0)
     post_timeout_s: float = Field(gt=0)
+    queue_timeout_s: float = Field(default=30.0, gt=0)
+    breaker_failures: int = Field(default=5, gt=0)
+    breaker_open_s: float = Field(default=30.0, gt=0)
     max_concurrent: int = Field(gt=0)
     max_rps: float | None = Field(gt=0)
     writers_per_company: int = Field(gt=0)

@@ -185,7 +185,10 @@ class LandingRow(Row):
 
 
 class LedgerRow(Row):
-    """A posted row; its key is (period, post_seq, pkey). ``auto`` rows are offsets that posting made by itself."""
+    """A posted row; its key is (period, post_seq, pkey). ``auto`` rows are offsets that posting made by itself.
+
+    ``amount`` is in the company's currency, ``billed`` in the currency of the document.
+    """
 
     batch: Code = Field(alias="Batch", min_length=1)
     period: int = Field(alias="Period")
@@ -200,6 +203,7 @@ class LedgerRow(Row):
     trans_date: Day = Field(alias="TransDate", default=None)
     comment: Text = Field(alias="Desc2", default="")
     amount: Amount = Field(alias="Amount")
+    transaction_amount: MaybeAmount = Field(alias="TransactionAmount", default=None)
     currency: Code = Field(alias="TransactionCurrencyCode", default="")
     invoice: Code = Field(alias="Invoice", default="")
     section: Code = Field(alias="InvoiceSection", default="")
@@ -207,6 +211,11 @@ class LedgerRow(Row):
     tax_basis: Amount = Field(alias="TaxBasis", default=Decimal(0))
     auto: Flag = Field(alias="AutoEntry", default=False)
     credit_memo_ref: Code = ""
+
+    @property
+    def billed(self) -> Decimal:
+        """The amount in the currency of the document; the only one where the tenant keeps one currency."""
+        return self.amount if self.transaction_amount is None else self.transaction_amount
 
 
 class ArBalance(Row):

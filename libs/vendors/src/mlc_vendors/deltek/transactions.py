@@ -7,8 +7,10 @@ batch is there is for the caller to find out before it sends anything again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlc_vendors.deltek.bodies import Body, InvoiceFile, invoice_entry_body, invoice_file_body, post_body
-from mlc_vendors.deltek.calls import Call, Calls, Verb
+from mlc_vendors.deltek.calls import Call, Calls, Verb, Whole
 from mlc_vendors.deltek.contract import TransactionKind
 from mlc_vendors.deltek.errors import RecordAbsent, UnknownShape
 from mlc_vendors.deltek.models import ArBalance, ControlRow, Detail, Entry, LandingRow, LedgerRow
@@ -42,16 +44,21 @@ class Transactions:
         call = Call(endpoint="trans.master", values=self._values(kind, batch))
         return await self._calls.list_of(call, lookup, Entry, **names)
 
-    async def get_details(self, batch: str, kind: TransactionKind = "invoice") -> list[Detail]:
-        """The lines of a file that is in transaction entry; positive amounts raise accounts receivable."""
+    async def get_details(
+        self, batch: str, kind: TransactionKind = "invoice", *, whole: Whole[Detail] | None = None
+    ) -> list[Detail]:
+        """The lines of a file that is in transaction entry; positive amounts raise accounts receivable.
+
+        Args:
+            batch: The file.
+            kind: Of transaction.
+            whole: Whether lines prove that none is missing, which spares a look at an empty page.
+        """
         pkey = Detail.column("pkey")
         lookup = Lookup(expect=[Condition(_BATCH, batch)], key=(pkey,), order=pkey)
         call = Call(endpoint="trans.detail", values=self._values(kind, batch))
-        found = await self._calls.list_of(call, lookup, Detail, **self._credit_column)
-        sign = self._calls.contract.transactions.signs.invoice_line_raises_ar
-        return [
-            one.model_copy(update={"amount": one.amount * sign, "tax_basis": one.tax_basis * sign}) for one in found
-        ]
+        proof: Whole[Detail] | None = None if whole is None else lambda rows: whole(self._raising(rows))
+        return self._raising(await self._calls.list_of(call, lookup, Detail, proof, **self._credit_column))
 
     async def landing(self, batch: str) -> list[LandingRow]:
         """Posting state of the files of this name, one row per kind of transaction."""
@@ -127,15 +134,22 @@ class Transactions:
             answer.content, batch=batch, transtype=transtype, rules=contract.transactions, sentences=contract.errors
         )
 
-    async def ledger_rows(self, batch: str, kind: TransactionKind = "invoice") -> list[LedgerRow]:
-        """Everything that was posted from files of this name, offsets that posting made included; debits positive."""
-        key = tuple(LedgerRow.column(name) for name in ("period", "post_seq", "pkey"))
-        lookup = Lookup(where=[Condition(LedgerRow.column("batch"), batch)], key=key, order=key[-1])
-        transtype = self._calls.contract.transactions.types[kind].transtype
-        call = Call(endpoint="ledger", values={LedgerRow.column("trans_type"): transtype})
-        found = await self._calls.list_of(call, lookup, LedgerRow, **self._credit_column)
-        sign = self._calls.contract.transactions.signs.ledger_debit
-        return [one.model_copy(update={"amount": one.amount * sign}) for one in found]
+    async def ledger_rows(
+        self, batch: str, kind: TransactionKind = "invoice", *, whole: Whole[LedgerRow] | None = None
+    ) -> list[LedgerRow]:
+        """Everything that was posted from files of this name, offsets that posting made included; debits positive.
+
+        Args:
+            batch: The files.
+            kind: Of transaction.
+            whole: Whether rows prove that none is missing, which spares a look at an empty page.
+        """
+        return await self._posted([Condition(LedgerRow.column("batch"), batch)], kind, whole)
+
+    async def ledger_rows_of_invoice(self, wbs1: str, invoice: str) -> list[LedgerRow]:
+        """Everything that was posted under this project and invoice number, by whatever file; debits positive."""
+        rows = await self._posted([Condition(LedgerRow.column("invoice"), invoice)], "invoice", None)
+        return [row for row in rows if row.wbs1.casefold() == wbs1.casefold()]
 
     async def ar_balance(self, wbs1: str, invoice: str) -> list[ArBalance]:
         """What is open on this invoice of this project; empty where the tenant knows no such invoice."""
@@ -145,6 +159,29 @@ class Transactions:
             where=[Condition(number, invoice), Condition(project, wbs1)], key=(project, number, credit), order=credit
         )
         return await self._calls.list_of(Call(endpoint="ar.balance"), lookup, ArBalance, **self._credit_column)
+
+    async def _posted(
+        self, where: Sequence[Condition], kind: TransactionKind, whole: Whole[LedgerRow] | None
+    ) -> list[LedgerRow]:
+        key = tuple(LedgerRow.column(name) for name in ("period", "post_seq", "pkey"))
+        transtype = self._calls.contract.transactions.types[kind].transtype
+        call = Call(endpoint="ledger", values={LedgerRow.column("trans_type"): transtype})
+        lookup = Lookup(where=where, key=key, order=key[-1])
+        proof: Whole[LedgerRow] | None = None if whole is None else lambda rows: whole(self._debits(rows))
+        return self._debits(await self._calls.list_of(call, lookup, LedgerRow, proof, **self._credit_column))
+
+    def _debits(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        sign = self._calls.contract.transactions.signs.ledger_debit
+        return [
+            row.model_copy(update={"amount": row.amount * sign, "transaction_amount": row.billed * sign})
+            for row in rows
+        ]
+
+    def _raising(self, lines: Sequence[Detail]) -> list[Detail]:
+        sign = self._calls.contract.transactions.signs.invoice_line_raises_ar
+        return [
+            one.model_copy(update={"amount": one.amount * sign, "tax_basis": one.tax_basis * sign}) for one in lines
+        ]
 
     async def _put_invoice(self, file: InvoiceFile, *, create: bool) -> ControlRow:
         contract = self._calls.contract
