@@ -14,10 +14,10 @@ import structlog
 from mlc_common import crash
 from mlc_common.accounting import CreditNote, HoldReason, Party, source_digest
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
-from mlc_common.events import HeldWish, Withdrawn
+from mlc_common.events import DocumentWish, HeldWish, Withdrawn
 from mlc_common.posting import rules
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
-from mlc_common.posting.ledger import State, Step
+from mlc_common.posting.ledger import DocumentRow, State, Step
 from mlc_common.posting.parties import Parties
 from mlc_common.posting.rules import Sight
 from mlc_common.posting.writing import Later, RowWriting
@@ -52,8 +52,8 @@ class Pursuit(RowWriting):
             document = None
         if document is not None:
             return await self._pursue(document)
-        if not await self._remove_drafts():
-            return None  # it was posted meanwhile: decided anew
+        if row.sent:  # a draft of ours must not stay behind
+            return await self._give_up()
         if isinstance(row.newest.wish, HeldWish):
             raise Held(row.newest.wish.reason, row.newest.wish.detail, fix=row.newest.wish.fix)
         return await self._close(State.WITHDRAWN)
@@ -64,14 +64,17 @@ class Pursuit(RowWriting):
         wish = self._row.newest.wish
         if isinstance(wish, HeldWish):
             raise Held(wish.reason, wish.detail, fix=wish.fix)
-        reversals = [row for row in self._rows if row.reverses == self._row.key and row.state is not State.WITHDRAWN]
+        reversal = rules.reversal_of(self._row, self._rows)
         if isinstance(wish, Withdrawn):
             if isinstance(posted, CreditNote):
                 raise Held(HoldReason.CHANGED_AFTER_POSTING, f"Refund of {posted.number} is gone from the store.")
-            if not reversals:
+            if reversal is None:
                 await self._engine.ledger.open_reversal(self._lease, self._row, rules.reversal_key(self._row))
+            elif reversal.state is State.HELD:
+                # The command it was made for never gets newer.
+                await self._beside(reversal)._record(Step(State.INTENDED, "cancelled again"), pursued_seq=0)
             return await self._close(State.WITHDRAWN)
-        if any(row.posted is not None for row in reversals):
+        if reversal is not None and reversal.posted is not None:
             raise Held(HoldReason.CHANGED_AFTER_POSTING, f"{posted.number} was cancelled and is wanted again.")
         if source_digest(wish.document) != source_digest(posted):
             raise Held(
@@ -79,9 +82,19 @@ class Pursuit(RowWriting):
                 f"{posted.number} is posted with {posted.total} {posted.currency}; "
                 f"the store now says {wish.document.total} {wish.document.currency}.",
             )
-        for row in reversals:
-            await Pursuit(self._engine, self._lease, self._rows, row)._close(State.WITHDRAWN)
+        if reversal is not None:
+            beside = self._beside(reversal)
+            if reversal.sent:
+                return await beside._give_up()
+            await beside._close(State.WITHDRAWN)
         return await self._close(State.UNCHANGED)
+
+    def _beside(self, row: DocumentRow) -> Pursuit:
+        return Pursuit(self._engine, self._lease, self._rows, row)
+
+    async def _give_up(self) -> None:
+        """What was pursued is not wanted any more: look what there is of it in the ERP, and remove it."""
+        await self._record(Step(State.UNKNOWN, "not wanted any more"), pursued_seq=0)
 
     # -- a new document
 
@@ -197,7 +210,7 @@ class Pursuit(RowWriting):
             raise
         await self._record(
             *steps, Step(State.VERIFIED, "equal"), intent="clear", posted=document, attempts=0,
-            settled_seq=self._row.pursued_seq, erp_ids={**self._row.erp_ids, **ids},
+            settled_seq=max(self._row.settled_seq, self._row.pursued_seq), erp_ids={**self._row.erp_ids, **ids},
         )  # fmt: skip
         crash.point("post.after_verified")
 
@@ -218,8 +231,7 @@ class Pursuit(RowWriting):
             if len(drafts) < len(found) or self._row.state in (State.FINALISING, State.HELD):
                 self._let_pass()
             if newer:
-                await self._discard(drafts)
-                return await self._record(Step(State.INTENDED, "superseded"), intent="clear")
+                return await self._supersede(found, drafts)
         return await self._take_up(rules.judge(found), found, [])
 
     def _let_pass(self) -> None:
@@ -228,6 +240,15 @@ class Pursuit(RowWriting):
         wait = self._wait_for_absence(limits.absent_looks)
         if wait > 0:
             raise Later(_until_next_look(wait, limits))
+
+    async def _supersede(self, found: Sequence[Found], drafts: Sequence[Found]) -> None:
+        """The old wish is not in the books and will not be: its drafts go, and the newest wish is decided upon."""
+        await self._discard(drafts)
+        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False)
+        foreign = [item for item in found if item not in drafts]
+        if foreign and not isinstance(self._row.newest.wish, DocumentWish):  # a document would be compared with it
+            _, plan = self._pursued()
+            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {foreign[0].difference}".strip())
 
     async def _discard(self, drafts: Sequence[Found]) -> None:
         """Remove drafts of ours: a write like any other, announced and sent at once or not at all."""
@@ -260,24 +281,6 @@ class Pursuit(RowWriting):
     def _wait_for_absence(self, looks: int) -> float:
         margin = self._engine.settings.margin_s
         return rules.wait_for_absence(self._row.intent_age_s, looks, self._gateway.limits, margin_s=margin)
-
-    async def _remove_drafts(self) -> bool:
-        """A wish that is no document supersedes the old one: a draft of ours must not stay behind.
-
-        False when it is no draft any more: somebody posted it, and it has been adopted.
-        """
-        if not self._row.sent:
-            return True
-        document, plan = self._pursued()
-        found = await self._gateway.find(document, plan)
-        if rules.judge(found) is Sight.EQUAL_POSTED:
-            await self._posted(found[0], [Step(State.POSTED, "adopted")])
-            return False
-        if any(item.status == "posted" or not item.ours for item in found):
-            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {found[0].difference}")
-        await self._discard(found)
-        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False)
-        return True
 
     def _pursued(self) -> tuple[BillingDocument, Plan]:
         if self._row.pursued is None or self._row.plan is None:

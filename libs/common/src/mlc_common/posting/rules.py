@@ -115,6 +115,12 @@ def credits_of(rows: Sequence[DocumentRow], invoice: UUID) -> list[CreditNote]:
     return [row.posted for row in rows if isinstance(row.posted, CreditNote) and row.posted.invoice == invoice]
 
 
+def reversal_of(invoice: DocumentRow, rows: Sequence[DocumentRow]) -> DocumentRow | None:
+    """The credit that cancels a posted invoice; None when there is none, or it was taken back."""
+    standing = (row for row in rows if row.reverses == invoice.key and row.state is not State.WITHDRAWN)
+    return next(standing, None)
+
+
 def reversal_key(invoice: DocumentRow) -> UUID:
     """The key of the credit that a cancellation after posting makes; one per ``Withdrawn``."""
     return document_key(invoice.flow, "reversal", str(invoice.key), invoice.newest.seq)
