@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -46,11 +46,12 @@ def on_memory() -> Start:
         seconds: float = 5.0,
         memory: int = 1 << 20,
         connections: int = 100,
+        pause: float = 0.05,
         load: bool = True,
     ) -> AsyncIterator[OnMemory]:
         clock, topics, log = SystemClock(), Topics("acme"), MemoryLog()
         source = KnownSecrets({"shop": (SECRET,), "other": (OTHER_SECRET,)})
-        secrets = Secrets(source, clock, least_s=0.05)
+        secrets = Secrets(source, clock, least_s=pause)
         if load:
             await secrets.newest("shop")
         refusals = Refusals(topics, log, clock, worker="w1")
@@ -64,7 +65,7 @@ def on_memory() -> Start:
             refusals=refusals,
             counting=Counting(metrics),
             clock=clock,
-            behind=health_app(_ready, metrics),  # type: ignore[arg-type] # a dict is a mutable mapping
+            behind=health_app(_ready, metrics),
         )
         async with (
             serving(gateway, host="127.0.0.1", port=0, **server.options(connections)) as port,
@@ -125,27 +126,40 @@ def service(database: str, vault: Vault, key_file: Path, tenant: str) -> Run:
             vault_key_file=key_file,
             **({"ingest_port": 0, "ingest_refusals_seconds": 3600} | settings),
         )
-        stop = asyncio.Event()
-        listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        running = asyncio.create_task(run_alone(chosen, stop, lambda told: listening.set_result(told["url"])))
+        stop, listening = asyncio.Event(), asyncio.Event()
+        told: dict[str, str] = {}
+
+        def up(where: dict[str, str]) -> None:
+            told.update(where)
+            listening.set()
+
+        running = asyncio.create_task(run_alone(chosen, stop, up))
+        waiting = asyncio.create_task(listening.wait())
         try:
-            await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
-            async with httpx.AsyncClient(base_url=listening.result(), timeout=20) as client:
+            async with httpx.AsyncClient(base_url=told["url"], timeout=20) as client:
                 yield client
         finally:
+            waiting.cancel()
             stop.set()
             await running
 
     return start
 
 
-@pytest.fixture
-def appended(kafka_bootstrap: str) -> Callable[[str], Any]:
-    """Reads a topic: ``await appended(topics.raw_orders)``."""
+class Read(Protocol):
+    """Reads a topic to its end."""
 
-    async def read(topic: str) -> list[Envelope]:
-        return [record.envelope() async for record in read_topic(kafka_bootstrap, topic)]
+    async def __call__(self, topic: str, bootstrap: str = "") -> list[Envelope]: ...
+
+
+@pytest.fixture
+def appended(kafka_bootstrap: str) -> Read:
+    """What lies on a topic: ``await appended(topics.raw_orders)``; of the run's broker unless another is named."""
+
+    async def read(topic: str, bootstrap: str = "") -> list[Envelope]:
+        return [record.envelope() async for record in read_topic(bootstrap or kafka_bootstrap, topic)]
 
     return read

@@ -98,3 +98,10 @@ class OnMemory:
             return await asyncio.wait_for(reader.read(), 10)
         finally:
             writer.close()
+
+
+async def ready(client: httpx.AsyncClient, *, status: int = 200) -> None:
+    """Wait until the service says that it can work, or no longer can."""
+    async with asyncio.timeout(30):
+        while (await client.get("/readyz")).status_code != status:
+            await asyncio.sleep(0.05)

@@ -34,7 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
-        self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -46,9 +46,11 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.send_400_response("The head of the request is too large.")
                 return
             self._head_bytes += len(data)
-            if self._patience is None:
-                self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
         super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._wait()
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -60,13 +62,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
+    def _wait(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
     def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
 
     def _give_up(self) -> None:
-        if not self.transport.is_closing():
+        self._patience = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait()  # an earlier request of this connection is still in work
+        elif not self.transport.is_closing():
             self.transport.close()
 
 
