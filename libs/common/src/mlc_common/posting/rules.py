@@ -36,9 +36,20 @@ def choose(rows: Sequence[DocumentRow]) -> DocumentRow | None:
         if row.is_outstanding and row.state is not State.HELD:
             return row
     for row in sorted(rows, key=lambda row: row.place):
-        if not row.is_final:
+        if not row.is_final or _wanted_again(row, rows):
             return None if row.state is State.HELD and row.pursued_seq >= row.newest.seq else row
     return None
+
+
+def _wanted_again(row: DocumentRow, rows: Sequence[DocumentRow]) -> bool:
+    """A credit that vanished with its invoice comes back with it, though its own wish has not changed."""
+    wish = row.newest.wish
+    if row.state is not State.WITHDRAWN or not isinstance(wish, DocumentWish):
+        return False
+    if not isinstance(wish.document, CreditNote):
+        return False
+    invoice = next((other for other in rows if other.key == wish.document.invoice), None)
+    return invoice is not None and invoice.posted is not None and invoice.state is not State.WITHDRAWN
 
 
 class Sight(Enum):
