@@ -1,28 +1,63 @@
-"""The `mlc` command: wires the sub-commands, nothing else."""
+"""The `mlc` command: names the sub-commands, nothing else.
+
+Each is loaded when it is called, so that `mlc preview` need not load what `mlc run` needs.
+"""
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
 
-from mlc_cli import audit, connection, demo, holds, init, mapping, preview, run, sandbox
+import click
+import typer
+from typer.core import TyperGroup
+
+COMMANDS = {
+    "init": "init",
+    "connection": "app",
+    "mapping": "app",
+    "preview": "preview",
+    "run": "run",
+    "holds": "holds",
+    "audit": "app",
+    "sandbox": "sandbox",
+    "demo": "demo",
+}
+"""Sub-command (and module of this package) to what in it is the command: a function, or a group of its own."""
+
+
+class LazyGroup(TyperGroup):
+    """Loads a sub-command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The sub-command; None when there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"mlc_cli.{cmd_name}"), COMMANDS[cmd_name])
+        if isinstance(found, typer.Typer):
+            group = typer.main.get_command(found)
+            group.name = cmd_name
+            return group
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(found)
+        return typer.main.get_command(single)
+
 
 app = typer.Typer(
+    cls=LazyGroup,
     name="mlc",
     help="Carries web-store orders, refunds and payments into the ERP: exactly once, to the cent, with proof.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
 )
 
-app.command("init")(init.init)
-app.add_typer(connection.app, name="connection")
-app.add_typer(mapping.app, name="mapping")
-app.command("run")(run.run)
-app.add_typer(audit.app, name="audit")
-app.command("holds")(holds.holds)
-app.command("preview")(preview.preview)
-app.command("sandbox")(sandbox.sandbox)
-app.command("demo")(demo.demo)
+
+@app.callback()
+def mlc() -> None:
+    """Carries web-store orders, refunds and payments into the ERP: exactly once, to the cent, with proof."""
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from mlc_common.accounting import EXPLANATIONS, CreditNote, HoldReason, Invoice, Line, Party
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import DocumentWish, HeldWish, OrderSnapshot
+from mlc_common.money import quantise
 from mlc_mapper.decision import Excluded, NotAnOrder
 from mlc_mapper.evolve import fold
 from mlc_mapper.mapping import Mapping
@@ -96,7 +97,7 @@ def _document(document: Invoice | CreditNote) -> dict[str, Any]:
         "memo": document.memo,
         "project": document.placement.project,
         "party": _party(document.party),
-        "lines": [_line(line, shown) for line, shown in zip(document.lines, said["lines"], strict=True)],
+        "lines": [_line(line, document.currency) for line in document.lines],
         "net": said["net"],
         "tax": said["tax"],
         "total": said["total"],
@@ -106,7 +107,8 @@ def _document(document: Invoice | CreditNote) -> dict[str, Any]:
     return shown
 
 
-def _line(line: Line, said: dict[str, Any]) -> dict[str, Any]:
+def _line(line: Line, currency: str) -> dict[str, Any]:
+    said = line.model_dump(mode="json")
     return {
         "kind": said["kind"],
         "source_line": line.source_line,
@@ -114,7 +116,7 @@ def _line(line: Line, said: dict[str, Any]) -> dict[str, Any]:
         "description": line.description,
         "quantity": said["quantity"],
         "net": said["net"],
-        "tax": format(line.tax, "f"),
+        "tax": format(quantise(line.tax, currency), "f"),
         "account": line.account,
         "taxes": said["taxes"],
     }

@@ -39,7 +39,7 @@ def demo(
     """
     with telling_errors(as_json=as_json):
         try:
-            result = asyncio.run(_demo(folder, orders, keep=keep, quiet=as_json))
+            result = asyncio.run(_demo(folder.resolve(), orders, keep=keep, quiet=as_json))
         except (KeyboardInterrupt, asyncio.CancelledError):
             people.print("Stopped.")
             raise typer.Exit(130) from None
@@ -118,7 +118,7 @@ async def _step(progress: Progress, what: str, act: Any) -> None:
 async def _webhooks(rig: Rehearsal) -> None:
     """Until the poller has registered every webhook at the store."""
     async with asyncio.timeout(_QUIET_S):
-        while len((await rig.shop_truth())["webhooks"]) < len(shopping.WEBHOOK_TOPICS):
+        while len((await rig.shop_truth())["webhooks"]) < len(shopping.WEBHOOK_TOPICS):  # noqa: ASYNC110 - another process
             await asyncio.sleep(_LOOK_S)
 
 

@@ -51,6 +51,7 @@ class Reconciliation:
     unexplained: tuple[str, ...]
     invoices: int
     credits: int
+    lost: int
 
     @property
     def expected(self) -> int:
@@ -80,6 +81,7 @@ class Reconciliation:
             "held": [{"order": row.order, "reason": row.held} for row in self.rows if row.held],
             "excluded": dict(self.excluded),
             "unexplained": list(self.unexplained),
+            "webhooks_lost_on_purpose": self.lost,
             "reconciles": self.reconciles,
         }
 
@@ -93,11 +95,12 @@ class Reconciliation:
         for currency, kept, booked in self._sums():
             table.add_row(currency, f"{kept}", f"{booked}", f"{booked - kept:.2f}")
         console.print(table)
+        console.print(f"{self.lost} webhook deliveries were lost on purpose; the poll found those orders.")
         for rule, count in sorted(self.excluded.items()):
             console.print(f"left out: {count} {rule}")
         for row in self.rows:
             if row.held:
-                console.print(f"held: order {row.order}, {row.held}")
+                console.print(f"held: order {row.order}, {row.held}", markup=False)
             elif not row.agrees:
                 console.print(
                     f"[red]order {row.order}: shop {row.kept}, books {row.booked} {row.currency}, "
@@ -123,7 +126,7 @@ def reconcile(shop: dict[str, Any], erp: dict[str, Any], holds: dict[str, Any]) 
         erp: The ERP sandbox's dump.
         holds: What `mlc holds --json` says.
     """
-    held = {hold["order"].rpartition(":")[2]: hold["reason"] for hold in holds["holds"]}
+    held = {hold["order"].rpartition(":")[2]: f"{hold['reason']}: {hold['detail']}" for hold in holds["holds"]}
     files = {file["batch"]: file for file in erp["posted_files"]}
     of_order: dict[str, list[dict[str, Any]]] = {}
     for batch, file in files.items():
@@ -141,7 +144,8 @@ def reconcile(shop: dict[str, Any], erp: dict[str, Any], holds: dict[str, Any]) 
     known = {str(order["id"]) for order in shop["orders"]}
     unexplained = tuple(sorted(batch for batch in files if _order_of(batch) not in known))
     kinds = Counter(batch.partition("-")[0] for batch in files)
-    return Reconciliation(tuple(rows), excluded, unexplained, kinds["IN"], len(files) - kinds["IN"])
+    lost = sum(delivery["kind"] == "dropped" for delivery in shop["deliveries"])
+    return Reconciliation(tuple(rows), excluded, unexplained, kinds["IN"], len(files) - kinds["IN"], lost)
 
 
 def _row(

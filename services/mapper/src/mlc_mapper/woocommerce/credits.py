@@ -23,6 +23,7 @@ from mlc_common.accounting import (
 )
 from mlc_common.errors import Held
 from mlc_common.events import DocumentWish, HeldWish, Wish
+from mlc_common.money import quantise
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 from mlc_mapper.woocommerce.credit_lines import Ground, credit_lines, paid_back
@@ -141,8 +142,8 @@ def _document(
 ) -> CreditNote:
     invoice, order, numbering = sold.invoice, sold.order, mapping.numbering
     order_id, refund_id = str(order.id), str(refund.id)
-    net = sum((line.net for line in lines), _ZERO)
-    tax = sum((line.tax for line in lines), _ZERO)
+    net = quantise(sum((line.net for line in lines), _ZERO), order.currency)
+    tax = quantise(sum((line.tax for line in lines), _ZERO), order.currency)
     assert refund.created is not None
     return CreditNote(
         key=credit_key(state, refund.id),

@@ -18,6 +18,7 @@ from mlc_common.accounting import (
 )
 from mlc_common.errors import Held
 from mlc_common.events import DocumentWish, HeldWish
+from mlc_common.money import quantise
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 from mlc_mapper.woocommerce.lines import Sale, invoice_lines, read_sale
@@ -142,7 +143,7 @@ def _invoice(state: OrderState, order: StoreOrder, sale: Sale, mapping: Mapping)
     lines, numbering, order_id = invoice_lines(sale, mapping), mapping.numbering, str(order.id)
     if not lines:
         raise Held(HoldReason.DOES_NOT_BALANCE, f"the order has a total of {order.total} and no lines")
-    tax = sum((line.tax for line in lines), Decimal(0))
+    tax = quantise(sum((line.tax for line in lines), Decimal(0)), order.currency)
     return Invoice(
         key=invoice_key(state),
         flow=mapping.flow,

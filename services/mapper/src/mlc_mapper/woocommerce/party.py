@@ -24,7 +24,11 @@ def party(order: StoreOrder, facts: Facts, mapping: Mapping) -> Party:
     if not customer_id and not firm:
         _check_guest(order, email, mapping)
     identity = str(customer_id) if customer_id else f"email:{email}" if email else f"order:{order.id}"
-    own_firm = not firm and (bool(customer_id) or mapping.guests.policy == "firm")
+    own_firm = (
+        not firm
+        and mapping.project.rule == "by_firm"  # on a generic project the project's billing client is the debtor
+        and (bool(customer_id) or mapping.guests.policy == "firm")
+    )
     buyer = order.buyer
     person = f"{buyer.first_name} {buyer.last_name}".strip()
     return Party(
