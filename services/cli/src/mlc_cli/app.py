@@ -6,8 +6,8 @@ Each is loaded when it is called, so that `mlc preview` need not load what `mlc 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -28,11 +28,11 @@ COMMANDS = {
 class LazyGroup(TyperGroup):
     """Loads a sub-command's module when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """In the order in which a newcomer needs them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The sub-command; None when there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
