@@ -151,10 +151,11 @@ class Pursuit(RowWriting):
         if sight is Sight.OWN_DRAFT_DIFFERS:
             if self._row.state in (State.CREATED, State.FINALISING):
                 raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, found[0].difference)
-            await self._record(*steps, intent="set", sent=True)
+            await self._record(*steps, Step(State.CREATING, "amending"), intent="set", sent=True, absent_looks=0)
             self._still_ours()
             await self._gateway.amend(document, plan, found[0])
-            return await self._recount(steps=[Step(State.CREATED, "amended")])
+            await self._record(Step(State.CREATED, "amended"))
+            return await self._settle()
         if sight is Sight.SURPLUS_DRAFTS:
             await self._record(*steps)
             await self._discard(_spare(found))
@@ -166,12 +167,6 @@ class Pursuit(RowWriting):
             raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference}: {found[0].difference}")
         await self._record(*steps, Step(State.UNKNOWN, "created but not seen"))
         raise Later(self._gateway.limits.look_gap_s)
-
-    async def _recount(self, steps: Sequence[Step]) -> None:
-        document, plan = self._pursued()
-        self._row = dataclasses.replace(self._row, state=State.CREATED)
-        found = await self._gateway.find(document, plan)
-        await self._take_up(rules.judge(found), found, steps)
 
     async def _finalise(self, found: Found, steps: Sequence[Step]) -> None:
         document, plan = self._pursued()
@@ -224,18 +219,21 @@ class Pursuit(RowWriting):
         found = await self._gateway.find(document, plan)
         if not found:
             return await self._prove_absent()
-        newer = self._row.newest.seq > self._row.pursued_seq
-        in_books = any(item.status == "posted" and item.equal for item in found)
-        if not in_books and (newer or self._row.state is State.FINALISING):
+        newer, state = self._row.newest.seq > self._row.pursued_seq, self._row.state
+        if not any(item.status == "posted" and item.equal for item in found):
             drafts = [item for item in found if item.status == "draft" and item.ours]
-            if len(drafts) < len(found) or self._row.state in (State.FINALISING, State.HELD):
+            hidden, amended = newer and len(drafts) < len(found), state is State.CREATED and not found[0].equal
+            if state in (State.FINALISING, State.HELD) or hidden or amended:
                 self._let_pass()
             if newer:
                 return await self._supersede(found, drafts)
         return await self._take_up(rules.judge(found), found, [])
 
     def _let_pass(self) -> None:
-        """Wait while something announced may still take effect: a posting, or what is hidden by another's document."""
+        """Wait while what was announced may still take effect, or a look may still show what was before it.
+
+        A posting that nobody answered; our draft behind somebody else's document; the old content of an amended draft.
+        """
         limits = self._gateway.limits
         wait = self._wait_for_absence(limits.absent_looks)
         if wait > 0:
