@@ -247,6 +247,8 @@ class Pursuit(RowWriting):
         if foreign and not isinstance(self._row.newest.wish, DocumentWish):  # a document would be compared with it
             _, plan = self._pursued()
             raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {foreign[0].difference}".strip())
+        if drafts:  # a look that lags behind would still show them
+            raise Later(self._gateway.limits.visibility_delay_s)
 
     async def _discard(self, drafts: Sequence[Found]) -> None:
         """Remove drafts of ours: a write like any other, announced and sent at once or not at all."""
