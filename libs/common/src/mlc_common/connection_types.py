@@ -1,6 +1,6 @@
 """What a kind of connection needs and how to try it: offered by the service that uses it, found by entry point.
 
-The command line learns from here what to ask for; it knows no vendor by itself. Group ``mlc.connections``, named by kind.
+The command line learns from here what to ask for; it knows no vendor by itself. Group ``mlc.connections``, by kind.
 """
 
 from __future__ import annotations
