@@ -108,6 +108,9 @@ class Pursuit(RowWriting):
         sight = rules.judge(found)
         if sight is Sight.ABSENT:
             return await self._create(document, plan)
+        age, delay = self._row.looked_age_s, self._gateway.limits.visibility_delay_s
+        if age is not None and age < delay and any(item.status == "draft" for item in found):
+            raise Later(delay - age)  # what was just discarded may still be seen
         return await self._take_up(sight, found, [Step(State.INTENDED), Step(State.LOOKING, sight.value)])
 
     async def _plan(self, document: BillingDocument) -> Plan:
@@ -242,13 +245,11 @@ class Pursuit(RowWriting):
     async def _supersede(self, found: Sequence[Found], drafts: Sequence[Found]) -> None:
         """The old wish is not in the books and will not be: its drafts go, and the newest wish is decided upon."""
         await self._discard(drafts)
-        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False)
+        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False, looked=True)
         foreign = [item for item in found if item not in drafts]
         if foreign and not isinstance(self._row.newest.wish, DocumentWish):  # a document would be compared with it
             _, plan = self._pursued()
             raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {foreign[0].difference}".strip())
-        if drafts:  # a look that lags behind would still show them
-            raise Later(self._gateway.limits.visibility_delay_s)
 
     async def _discard(self, drafts: Sequence[Found]) -> None:
         """Remove drafts of ours: a write like any other, announced and sent at once or not at all."""
