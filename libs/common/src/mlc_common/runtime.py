@@ -81,16 +81,25 @@ class Part(Protocol):
         ...
 
 
-def known_parts() -> dict[str, Part]:
-    """Every installed part by name.
+def known_parts() -> list[str]:
+    """The names of every installed part.
 
     Raises:
         ConfigurationError: none is installed.
     """
-    found = {point.name: point.load() for point in entry_points(group=GROUP)}
+    found = sorted(point.name for point in entry_points(group=GROUP))
     if not found:
         raise ConfigurationError("no part is installed; install the services of this project")
-    return dict(sorted(found.items()))
+    return found
+
+
+def _load(names: Sequence[str]) -> dict[str, Part]:
+    """These parts and no others: what is not run is not loaded."""
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    unknown = sorted(set(names) - set(points))
+    if unknown:
+        raise ConfigurationError(f"there is no part {', '.join(unknown)}; known are {', '.join(known_parts())}")
+    return {name: points[name].load() for name in names}
 
 
 @asynccontextmanager
@@ -133,10 +142,7 @@ async def run_parts(names: Sequence[str], runtime: Runtime, *, up: Callable[[Run
         PartEnded: a part returned.
         ConfigurationError: a name is not known.
     """
-    parts = known_parts()
-    unknown = sorted(set(names) - set(parts))
-    if unknown:
-        raise ConfigurationError(f"there is no part {', '.join(unknown)}; known are {', '.join(parts)}")
+    parts = _load(names)
     health = health_app(runtime.ready, runtime.metrics)
     async with (
         serving(health, host=runtime.settings.metrics_host, port=runtime.settings.metrics_port) as port,

@@ -22,7 +22,7 @@ def run(
     Example: mlc run all
     """
     with telling_errors(as_json=as_json):
-        names = list(known_parts()) if part == "all" else [part]
+        names = known_parts() if part == "all" else [part]
         asyncio.run(_run(part, names, as_json=as_json))
 
 
