@@ -193,8 +193,8 @@ async def test_trashed_orders_are_asked_for_by_name() -> None:
     store = PretendStore({1: at(10)}, trash={2: at(5), 3: at(7000)})
     assert [order for order, _ in (await walked(store))[0]] == [1]
     found, until = await walked(store, trash=True)
-    assert [order for order, _ in found] == [1, 2]
-    assert until == at(10)
+    assert [order for order, _ in found] == [1, 2, 3]
+    assert until == at(10)  # an order may have changed since the first list was read
 
 
 async def test_a_store_that_never_rests_is_left_after_a_while() -> None:

@@ -52,7 +52,6 @@ class OrderWalk:
         self._fields = [("_fields", ",".join(dict.fromkeys(["id", "date_modified_gmt", *fields])))] if fields else []
         self._trash = trash
         self._chase_until: datetime | None = None
-        self._latest: datetime | None = None
         self._read_until = since
 
     @property
@@ -70,11 +69,10 @@ class OrderWalk:
             yield row
         if not self._trash:
             return
-        # An order trashed after the first walk's end belongs to the next: its stamp would carry a cursor past others.
-        latest, until = self._latest, self._read_until
+        # What is trashed after the first walk's end carries stamps later than orders that the first has not seen.
+        until = self._read_until
         async for row in self._walk("trash"):
-            if latest is None or stamp_of(row) <= latest:
-                yield row
+            yield row
         self._read_until = until
 
     async def _walk(self, status: str) -> AsyncIterator[JsonObject]:
@@ -148,7 +146,6 @@ class OrderWalk:
         return [("status", status), *dates, *self._fields]
 
     def _hear(self, page: Page) -> None:
-        self._latest = page.not_before or self._latest
         if self._chase_until is None and page.not_before is not None:
             self._chase_until = page.not_before + _LONGEST_CHASE
 
