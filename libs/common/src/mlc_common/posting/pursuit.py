@@ -108,9 +108,6 @@ class Pursuit(RowWriting):
         sight = rules.judge(found)
         if sight is Sight.ABSENT:
             return await self._create(document, plan)
-        age, delay = self._row.looked_age_s, self._gateway.limits.visibility_delay_s
-        if age is not None and age < delay and any(item.status == "draft" for item in found):
-            raise Later(delay - age)  # what was just discarded may still be seen
         return await self._take_up(sight, found, [Step(State.INTENDED), Step(State.LOOKING, sight.value)])
 
     async def _plan(self, document: BillingDocument) -> Plan:
@@ -149,6 +146,8 @@ class Pursuit(RowWriting):
         document, plan = self._pursued()
         if sight is Sight.EQUAL_POSTED:
             return await self._posted(found[0], [*steps, Step(State.POSTED, "adopted")])
+        if any(item.status == "draft" for item in found):
+            await self._distrust_sight(steps)
         if sight is Sight.EQUAL_DRAFT:
             return await self._finalise(found[0], [*steps, Step(State.RECOUNTED, "one")])
         if sight is Sight.OWN_DRAFT_DIFFERS:
@@ -170,6 +169,13 @@ class Pursuit(RowWriting):
             raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference}: {found[0].difference}")
         await self._record(*steps, Step(State.UNKNOWN, "created but not seen"))
         raise Later(self._gateway.limits.look_gap_s)
+
+    async def _distrust_sight(self, steps: Sequence[Step]) -> None:
+        """A draft discarded just now may still be seen by a look that lags behind."""
+        age, delay = self._row.looked_age_s, self._gateway.limits.visibility_delay_s
+        if age is not None and age < delay and not self._row.absent_looks:
+            await self._record(*steps)
+            raise Later(delay - age)
 
     async def _finalise(self, found: Found, steps: Sequence[Step]) -> None:
         document, plan = self._pursued()
@@ -255,7 +261,7 @@ class Pursuit(RowWriting):
         """Remove drafts of ours: a write like any other, announced and sent at once or not at all."""
         _, plan = self._pursued()
         for draft in drafts:
-            await self._record(intent="set", absent_looks=0, keep_reason=True)
+            await self._record(Step(State.UNKNOWN, "discarding"), intent="set", absent_looks=0)
             self._still_ours()
             await self._gateway.discard(plan, draft)
 
