@@ -19,7 +19,7 @@ _WHO = ("service", "tenant", "connection", "flow", "store", "erp", "worker", "ow
 _WHAT = (
     *("order", "order_key", "kind", "document", "document_key", "command_id", "event_id", "fetch_id", "cause", "seq"),
     *("place", "state", "number", "reference", "rule", "status", "mapping", "mapping_version", "version", "key_id"),
-    *("what", "since", "until", "cursor", "because", "why", "wish", "party_key", "webhook"),
+    *("what", "since", "until", "cursor", "because", "why", "wish", "party_key", "webhook", "order_id", "firm"),
 )
 _LOG = (
     *("topic", "topics", "partition", "partitions", "part", "offset", "offsets", "lane"),
@@ -28,7 +28,7 @@ _LOG = (
 _HOW = (
     *("event", "level", "logger", "timestamp", "reason", "code", "error", "detail", "fix", "exception", "stack"),
     *("method", "path", "template", "endpoint", "outcome", "client", "host", "port", "address", "sha256"),
-    *("fencing", "crash_point", "step", "trace_id", "span_id", "signal", "file"),
+    *("without", "defect", "fencing", "crash_point", "step", "trace_id", "span_id", "signal", "file"),
 )
 
 ALLOWED_FIELDS = frozenset((*_WHO, *_WHAT, *_LOG, *_HOW))
