@@ -45,6 +45,8 @@ class Pursuit(RowWriting):
         row = self._row
         if row.is_outstanding:
             return await self._settle()
+        if row.is_final:  # wanted again with its invoice: not final before it is posted
+            self._row = dataclasses.replace(row, settled_seq=row.newest.seq - 1)
         if row.posted is not None and row.reverses is None:
             return await self._after_posting(row.posted)
         document = rules.document_of(row, self._rows, self._gateway.limits)
