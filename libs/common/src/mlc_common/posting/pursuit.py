@@ -168,7 +168,7 @@ class Pursuit(RowWriting):
         if sight is Sight.DUPLICATED:
             raise Held(HoldReason.DUPLICATED, f"{plan.reference}: {len(found)} in the ERP.")
         if sight is Sight.CONFLICT:
-            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference}: {found[0].difference}")
+            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference}: {found[0].difference or 'not made by us'}")
         await self._record(*steps, Step(State.UNKNOWN, "created but not seen"))
         raise Later(self._gateway.limits.look_gap_s)
 
@@ -231,7 +231,7 @@ class Pursuit(RowWriting):
         if not found:
             return await self._prove_absent()
         newer, state = self._row.newest.seq > self._row.pursued_seq, self._row.state
-        if not any(item.status == "posted" and item.equal for item in found):
+        if not any(item.status == "posted" and item.equal and item.ours for item in found):
             drafts = [item for item in found if item.status == "draft" and item.ours]
             hidden, amended = newer and len(drafts) < len(found), state is State.CREATED and not found[0].equal
             if state in (State.FINALISING, State.HELD) or hidden or amended:

@@ -72,7 +72,7 @@ def judge(found: Sequence[Found]) -> Sight:
         spare = [item for item in found if item.status == "draft" and item.ours]
         return Sight.SURPLUS_DRAFTS if len(spare) >= len(found) - 1 else Sight.DUPLICATED
     only = found[0]
-    if only.equal:
+    if only.equal and only.ours:
         return Sight.EQUAL_POSTED if only.status == "posted" else Sight.EQUAL_DRAFT
     return Sight.OWN_DRAFT_DIFFERS if only.status == "draft" and only.ours else Sight.CONFLICT
 
