@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from uuid import UUID
 
-from mlc_common.events import Command, DocumentWish
+from mlc_common.events import Command, DocumentWish, Withdrawn
 from mlc_mapper.decision import NotAnOrder
 from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
 from mlc_mapper.state import LastWish, OrderState
@@ -93,6 +93,8 @@ def issued(state: OrderState, command: Command) -> OrderState:
         mapping_version=command.mapping_version,
         total=document.total if document else 0,
         lines=document.lines if document and document.type == "credit_note" else (),
+        rule=wish.rule if isinstance(wish, Withdrawn) else "",
+        date=wish.date if isinstance(wish, Withdrawn) else None,
     )
     wishes = {**state.wishes, command.document_key: new}
     return state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})

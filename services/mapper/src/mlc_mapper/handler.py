@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from mlc_common import crash
 from mlc_common.accounting import HoldReason, command_id, content_digest, document_key, event_id
@@ -34,7 +35,7 @@ from mlc_common.log.records import Record
 from mlc_common.store import mappings, outbox, positions
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Connection, Pool
-from mlc_common.telemetry import MetricsRegistry
+from mlc_common.telemetry import MetricsRegistry, tracing
 from mlc_mapper import store
 from mlc_mapper.decide import decide
 from mlc_mapper.decision import Decision, NotAnOrder
@@ -165,7 +166,8 @@ class MapperHandler:
         batch = _Batch(await store.load(connection, sorted(pairs)) if pairs else {})
         for item in seen:
             for flow in flows.get(item.connection, []):
-                self._one(batch, flow, item)
+                with tracing.span("map", parent=tracing.extract(item.record.headers), kind=SpanKind.CONSUMER):
+                    self._one(batch, flow, item)
         return batch
 
     def _one(self, batch: _Batch, flow: Flow, item: _Seen) -> None:
@@ -271,6 +273,7 @@ def _command(command: Command, source: str, cause: Envelope) -> Envelope:
             "flow": command.flow,
             "kind": command.kind,
             "cause": cause.id,
+            **tracing.trace_extensions(),
         },
     )
 
@@ -282,5 +285,5 @@ def _fetch(request: FetchRequested, source: str, cause: Envelope) -> Envelope:
         subject=order_subject(request.connection, request.order_id),
         source=source,
         time=cause.time,
-        extensions={"cause": cause.id},
+        extensions={"cause": cause.id, **tracing.trace_extensions()},
     )

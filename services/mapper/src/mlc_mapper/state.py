@@ -6,6 +6,7 @@ changes, states of lower versions are folded again from the log (architecture §
 
 from __future__ import annotations
 
+from datetime import date as Date  # noqa: N812 - the field is called date
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -25,7 +26,7 @@ class LastWish(Value):
     """The newest command of one document.
 
     ``lines`` are a credit's lines: how an amount was spread stays as it was first commanded, whatever happens to the
-    order's other refunds.
+    order's other refunds. ``rule`` and ``date`` are those of a withdrawal, which stays as it was first commanded, too.
     """
 
     kind: Literal["invoice", "credit_note"]
@@ -35,6 +36,8 @@ class LastWish(Value):
     mapping_version: str = ""
     total: Amount = Decimal(0)
     lines: tuple[Line, ...] = ()
+    rule: str = ""
+    date: Date | None = None
 
     @property
     def live(self) -> bool:

@@ -55,15 +55,12 @@ class OrderPoll:
 
     async def _walk(self, what: str, since: datetime) -> PollCompleted:
         seen = published = 0
-        until = None
-        for trash in (False, True):  # an order in the trash is in no list that does not ask for it by name
-            walk = self.client.walk_orders(since, trash=trash)
-            async for order in walk:
-                seen += 1
-                published += await self.snapshots.of_listed(order)
-            until = walk.read_until if until is None else min(until, walk.read_until)
+        walk = self.client.walk_orders(since, trash=True)  # those in the trash must be asked for by name
+        async for order in walk:
+            seen += 1
+            published += await self.snapshots.of_listed(order)
         event = PollCompleted(
-            connection=self.connection, what=what, since=since, until=until or since, seen=seen, published=published
+            connection=self.connection, what=what, since=since, until=walk.read_until, seen=seen, published=published
         )
         now = self.clock.now()
         envelope = encode(

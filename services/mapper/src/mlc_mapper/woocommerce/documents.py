@@ -7,6 +7,7 @@ never overtakes its invoice (architecture §5); what makes no document is exclud
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 from uuid import UUID
 
@@ -49,30 +50,40 @@ def map_order(state: OrderState, mapping: Mapping) -> Mapped:
     outcome = map_invoice(state, mapping)
     wish = _invoice_wish(state, outcome, mapping)
     wishes = [Wished(key=invoice_key(state), kind="invoice", wish=wish)] if wish else []
-    wishes += [Wished(key=key, kind="credit_note", wish=Withdrawn(rule="refund_deleted")) for key in _vanished(state)]
+    wishes += [
+        Wished(key=key, kind="credit_note", wish=_withdrawn(state, key, "refund_deleted")) for key in _vanished(state)
+    ]
     excluded = [_excluded(outcome, f"order:{state.order_id}")] if isinstance(outcome, Rule) and not wish else []
     for refund_id, found in map_credits(state, outcome, mapping):
         key = credit_key(state, refund_id)
-        if isinstance(found, Rule) and not state.live(key):
+        if isinstance(found, Rule) and key not in state.wishes:
             excluded.append(_excluded(found, f"refund:{refund_id}"))
         elif found is not None:
-            made = Withdrawn(rule=found.name) if isinstance(found, Rule) else found
+            made = _withdrawn(state, key, found.name) if isinstance(found, Rule) else found
             wishes.append(Wished(key=key, kind="credit_note", wish=made))
     return Mapped(wishes=tuple(wishes), excluded=tuple(excluded))
 
 
 def _invoice_wish(state: OrderState, outcome: Outcome, mapping: Mapping) -> Wish | None:
-    """The invoice's wish; None where a rule excludes an order that nothing was wished for."""
+    """The invoice's wish; None where a rule excludes an order that nothing was ever wished for."""
+    key = invoice_key(state)
     if isinstance(outcome, Sold):
         return as_document(outcome)
     if isinstance(outcome, HeldWish):
         return outcome
-    if not state.live(invoice_key(state)):
+    if key not in state.wishes:
         return None
-    if outcome.name == Standing.DELETED.value:
+    if outcome.name == Standing.DELETED.value and state.live(key):
         return HeldWish(reason=HoldReason.ORDER_DELETED, detail=outcome.detail)
-    date = mapping.local_date(state.picture.modified) if state.picture else None
-    return Withdrawn(rule=outcome.name, date=date)
+    return _withdrawn(state, key, outcome.name, mapping.local_date(state.picture.modified) if state.picture else None)
+
+
+def _withdrawn(state: OrderState, key: UUID, rule: str, day: date | None = None) -> Withdrawn:
+    """A withdrawal; one that was commanded before stays as it was, so that later edits of the order change nothing."""
+    last = state.wishes.get(key)
+    if last is not None and not last.live:
+        return Withdrawn(rule=last.rule, date=last.date)
+    return Withdrawn(rule=rule, date=day)
 
 
 def _vanished(state: OrderState) -> list[UUID]:
@@ -81,8 +92,8 @@ def _vanished(state: OrderState) -> list[UUID]:
     if order is None or state.gone:
         return []
     listed = {credit_key(state, stub.id) for stub in order.stubs}
-    credits_live = [(last.seq, key) for key, last in state.wishes.items() if last.kind == "credit_note" and last.live]
-    return [key for _, key in sorted(credits_live) if key not in listed]
+    commanded = [(last.seq, key) for key, last in state.wishes.items() if last.kind == "credit_note"]
+    return [key for _, key in sorted(commanded) if key not in listed]
 
 
 def _excluded(rule: Rule, subject: str) -> Excluded:
