@@ -129,7 +129,9 @@ class Pursuit(RowWriting):
         except Rejected as refusal:
             if refusal.rejection != "duplicate":
                 raise
-            await self._record(Step(State.UNKNOWN, "duplicate"))
+            why = f"The ERP says that {plan.reference} exists, and does not show it."
+            self._row = dataclasses.replace(self._row, reason=HoldReason.CONFLICT_IN_ERP, detail=why)
+            await self._record(Step(State.UNKNOWN, "duplicate"), keep_reason=True)
             return await self._settle()
         except Held as held:
             if held.reason != HoldReason.UNKNOWN_OUTCOME:
@@ -271,6 +273,7 @@ class Pursuit(RowWriting):
         row = self._row
         if row.state is State.HELD and row.reason == HoldReason.UNKNOWN_OUTCOME and not row.newest.released:
             raise Held(HoldReason.UNKNOWN_OUTCOME, row.detail)
+        why_else = row.reason if row.state is State.UNKNOWN else ""  # what the ERP said when it refused to create it
         limits = self._gateway.limits
         age = self._row.looked_age_s
         counts = age is None or age >= limits.look_gap_s
@@ -281,8 +284,11 @@ class Pursuit(RowWriting):
         finalising = self._row.state is State.FINALISING
         if wait > 0:
             state = State.FINALISING if finalising else State.UNKNOWN
-            await self._record(Step(state, "absent"), absent_looks=looks, looked=counts)
+            step = Step(state, "absent")
+            await self._record(step, absent_looks=looks, looked=counts, keep_reason=bool(why_else))
             raise Later(_until_next_look(wait, limits))
+        if why_else:
+            raise Held(why_else, row.detail)
         if finalising:
             raise Held(HoldReason.UNKNOWN_OUTCOME, "It was a draft, was sent to be posted, and is now neither.")
         await self._record(Step(State.INTENDED, "proven absent"), intent="clear", absent_looks=0, sent=False)

@@ -56,7 +56,7 @@ class RowWriting:
         self._row = dataclasses.replace(self._row, attempts=attempts)
         settings = self._engine.settings
         back_off: float = min(settings.retry_base_s * 2 ** min(attempts - 1, 10), settings.retry_most_s)
-        await self._record(keep_reason=self._row.state is State.HELD)
+        await self._record(keep_reason=True)
         _log.info("post.retry", document=str(self._row.key), attempts=attempts, detail=str(error))
         return max(error.after or 0.0, back_off)
 
