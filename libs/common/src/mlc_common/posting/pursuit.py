@@ -313,7 +313,7 @@ def _until_next_look(wait: float, limits: Limits) -> float:
 
 
 def _spare(found: Sequence[Found]) -> list[Found]:
-    """All but the one to keep: a posted one if there is, else the first equal draft, else the first."""
-    keep = next((item for item in found if item.status == "posted"), None)
+    """All but the one to keep: what is no draft of ours if there is, else the first equal draft, else the first."""
+    keep = next((item for item in found if item.status == "posted" or not item.ours), None)
     keep = keep or next((item for item in found if item.equal), found[0])
     return [item for item in found if item is not keep]
