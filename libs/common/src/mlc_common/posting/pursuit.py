@@ -89,6 +89,9 @@ class Pursuit(RowWriting):
             if reversal.sent:
                 return await beside._give_up()
             await beside._close(State.WITHDRAWN)
+        if self._row.state is State.HELD:  # perhaps because the books differ
+            _, plan = self._pursued()
+            await self._gateway.verify(posted, plan)
         return await self._close(State.UNCHANGED)
 
     def _beside(self, row: DocumentRow) -> Pursuit:
