@@ -214,7 +214,8 @@ class Pursuit(RowWriting):
         try:
             ids = await self._gateway.verify(document, plan)
         except Retryable:
-            await self._record(*steps, posted=document)
+            if steps:
+                await self._record(*steps, posted=document, attempts=0)
             raise
         except Held:
             await self._record(*steps, posted=document, intent="clear")

@@ -45,11 +45,11 @@ class RowWriting:
         self._row = dataclasses.replace(
             self._row, reason=str(held.reason), detail=held.detail, fix=held.fix, pursued_seq=self._row.newest.seq
         )
-        await self._record(Step(State.HELD, "held"), keep_reason=True)
+        await self._record(Step(State.HELD, "held"), keep_reason=True, attempts=0)
 
     async def _close(self, state: State) -> None:
         seq = self._row.newest.seq
-        await self._record(Step(state), intent="clear", settled_seq=seq, pursued_seq=seq)
+        await self._record(Step(state), intent="clear", settled_seq=seq, pursued_seq=seq, attempts=0)
 
     async def _retry(self, error: Retryable) -> float:
         attempts = self._row.attempts + 1
