@@ -14,7 +14,7 @@ from typing import Any
 from mlc_common import crash
 from mlc_common.accounting import HoldReason, Party
 from mlc_common.clock import Clock
-from mlc_common.errors import Held, Retryable, Unconfirmed
+from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
 from mlc_common.posting import rules
 from mlc_common.posting.gateway import ErpGateway
 from mlc_common.posting.ledger import IntentChange, Ledger, PartyRow
@@ -70,24 +70,35 @@ class Parties:
         return erp_id
 
     async def _make(self, party: Party, row: PartyRow, fencing: int) -> tuple[PartyRow, str]:
+        tried_before = row.state == "creating"
         asked_at = self.clock.monotonic()
         row = await self._record(row, fencing, state="creating", intent="set")
         crash.point("party.after_intent")
-        again = self.gateway.limits.look_gap_s
+        made = ""
         try:
             if self.clock.monotonic() - asked_at > self.margin_s:
                 raise Retryable("stood still after announcing a firm; it was not sent")
-            await self.gateway.create_party(party)
+            made = await self.gateway.create_party(party)
         except Unconfirmed as error:
-            raise Retryable(f"no answer when making the firm: {error}", after=again) from None
+            raise Retryable(f"no answer when making the firm: {error}", after=self.gateway.limits.look_gap_s) from None
+        except Rejected as refusal:
+            if refusal.rejection != "duplicate":
+                raise
         except (Held, Retryable):
             await self._record(row, fencing, state="intended", intent="clear")
             raise
         crash.point("party.after_create")
-        erp_id = _one(await self.gateway.find_party(party), party)
+        erp_id = _one(await self.gateway.find_party(party), party) or made  # what was just made may not be seen yet
         if not erp_id:
-            raise Retryable("the firm was made but is not seen yet", after=again)
+            raise self._hidden(party, tried_before)
         return row, erp_id
+
+    def _hidden(self, party: Party, tried_before: bool) -> Held | Retryable:
+        """The ERP says that the firm exists, and does not show it: late the first time, for a person the second."""
+        if tried_before:
+            why = f"The ERP says that a firm with {party.external_key} exists, and does not show it."
+            return Held(HoldReason.PARTY_MISSING, why)
+        return Retryable("the firm exists but is not seen yet", after=self.gateway.limits.look_gap_s)
 
     async def _absent(self, row: PartyRow, fencing: int) -> PartyRow:
         """Go on only when a create that was announced earlier is proven not to have happened."""
