@@ -36,6 +36,14 @@ class RunningSandbox:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait to be told, where uvicorn would look ten times a second."""
+        await self.ended.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone: a test's loop has its own, and a process ends by ``run_forever``."""
@@ -81,6 +89,7 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         yield RunningSandbox(url, app)
     finally:
         server.should_exit = True
+        server.ended.set()
         await task
         listening.close()
 

@@ -124,8 +124,15 @@ class StoreSettings:
         if unknown:
             raise ValueError(f"unknown settings {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
         for name, value in changes.items():
-            setattr(self, name, tuple(value) if isinstance(value, list) else value)
+            setattr(self, name, _fitting(getattr(self, name), value))
         _ = self.zone
+
+
+def _fitting(old: Any, value: Any) -> Any:
+    """A value from JSON in the type of the setting it replaces."""
+    if isinstance(value, list):
+        return tuple(value)
+    return float(value) if isinstance(old, float) else value
 
 
 def read_settings(config: Mapping[str, Any] | None) -> StoreSettings:
