@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlc_localstack.errors import StackError
+from mlc_localstack.kafka import MAX_MESSAGE_BYTES, answers
 from mlc_localstack.processes import free_port
 
 if TYPE_CHECKING:
@@ -56,14 +59,14 @@ def start_kafka() -> tuple[DockerContainer, str]:
         "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
         "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
-        "KAFKA_MESSAGE_MAX_BYTES": str(10 * 1024 * 1024),
-        "KAFKA_REPLICA_FETCH_MAX_BYTES": str(10 * 1024 * 1024),
+        "KAFKA_MESSAGE_MAX_BYTES": str(MAX_MESSAGE_BYTES),
+        "KAFKA_REPLICA_FETCH_MAX_BYTES": str(MAX_MESSAGE_BYTES),
     }
     container = DockerContainer(os.environ.get("KAFKA_IMAGE", KAFKA_IMAGE)).with_bind_ports(port, port)
     for name, value in settings.items():
         container = container.with_env(name, value)
     container.start()
-    _wait_for_log(container, "Kafka Server started")
+    _wait(container, lambda: answers(port))
     return container, f"127.0.0.1:{port}"
 
 
@@ -79,29 +82,27 @@ def start_postgres() -> tuple[DockerContainer, str]:
         .with_command(["postgres", "-c", "max_connections=200", "-c", "fsync=off"])
     )
     container.start()
-    # Once for the server that sets it up, which ends again, and once for the real one.
-    _wait_for_log(container, "ready to accept connections", times=2)
-    _wait_for_port(port)
+    _wait(container, lambda: _asks_for_a_password(port))
     return container, f"postgresql://postgres:test@127.0.0.1:{port}/postgres"
 
 
-def _wait_for_log(container: DockerContainer, text: str, *, times: int = 1) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        output = b"".join(container.get_logs()).decode(errors="replace")
-        if output.count(text) >= times:
-            return
-        time.sleep(0.2)
-    container.stop()
-    raise StackError(f"a container did not say {text!r} in {START_SECONDS:.0f} s; try without MLC_TEST_CONTAINERS=1")
+def _asks_for_a_password(port: int) -> bool:
+    """Whether PostgreSQL itself answers: its port is open long before that, and errs at first."""
+    wanted = b"user\0postgres\0database\0postgres\0\0"
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(struct.pack(">ii", 8 + len(wanted), 196_608) + wanted)
+        return connection.recv(1) == b"R"
+    return False
 
 
-def _wait_for_port(port: int) -> None:
+def _wait(container: DockerContainer, is_ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
+    try:
+        while not is_ready():
+            if time.monotonic() > deadline:
+                output = b"".join(container.get_logs()).decode(errors="replace")[-2000:]
+                raise StackError(f"a container did not start in {START_SECONDS:.0f} s; the end of its log:\n{output}")
+            time.sleep(0.2)
+    except BaseException:
+        container.stop()
+        raise

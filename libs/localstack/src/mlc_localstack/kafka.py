@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 import uuid
@@ -274,7 +275,20 @@ class KafkaServer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             self._go_on()
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._ports[0]), timeout=1):
+            if answers(self._ports[0]):
                 return True
             time.sleep(0.05)
         return False
+
+
+def answers(port: int) -> bool:
+    """Whether a broker answers on this port of 127.0.0.1: it is asked which requests it knows (ApiVersions, version 0).
+
+    An open port alone proves nothing where a container engine listens in the broker's place.
+    """
+    correlation = b"mlc?"
+    request = struct.pack(">hh4sh", 18, 0, correlation, -1)
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        return connection.recv(8, socket.MSG_WAITALL)[4:] == correlation
+    return False
