@@ -9,7 +9,6 @@ from mlc_common.log import ensure_topics
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.posting.engine import Engine
 from mlc_common.posting.intake import CommandIntake
-from mlc_common.posting.store import PostgresLedger
 from mlc_common.posting.worker import Worker, WorkerSettings
 from mlc_common.runtime import Runtime
 from mlc_common.store import connections, mappings
@@ -18,8 +17,10 @@ from mlc_common.supervision import Supervisor
 from mlc_common.vault.connections import Connection, ConnectionKind
 from mlc_poster_deltek.company import CompanyLease
 from mlc_poster_deltek.connection import open_client, settings_of
-from mlc_poster_deltek.gateway import DeltekGateway
+from mlc_poster_deltek.gateway import DeltekGateway, Terms
+from mlc_poster_deltek.gauges import CountingLedger, Gauges
 from mlc_poster_deltek.meter import CallMeter
+from mlc_vendors.deltek import DeltekClient
 
 
 async def run(runtime: Runtime) -> None:
@@ -42,31 +43,38 @@ async def post_for(connection: Connection, runtime: Runtime) -> None:
     Raises:
         ConfigurationError: the connection cannot work as it is configured.
     """
-    erp, producer, topics = connection.id, f"poster-{connection.id}", runtime.topics
-    settings = settings_of(connection)
-    meter = CallMeter(runtime.metrics, erp)
-    async with await open_client(connection, runtime.vault, runtime.clock, meter) as client:
-        lease = CompanyLease(
-            runtime.pool, client, runtime.clock, connection=erp, company=settings.company, owner=runtime.owner
-        )
-        gateway = DeltekGateway(
-            client, lease, runtime.clock, meter, company=settings.company, visibility_s=settings.visibility_delay_s
-        )
-        ledger = PostgresLedger(runtime.pool, topics, runtime.clock, producer=producer)
-        engine = Engine(ledger, gateway, runtime.clock, runtime.owner)
-        worker = Worker(engine, erp, runtime.clock, WorkerSettings(concurrency=settings.concurrency))
-        publisher = Publisher(runtime.pool, runtime.log, producer, runtime.clock)
-        intake = CommandIntake(runtime.pool, topics, erp, wake=worker.wake)
-        brokers = runtime.settings.kafka_bootstrap_servers
-        await ensure_topics(brokers, [topics.commands(erp)], replication=runtime.settings.kafka_replication)
-        consumer = LogConsumer(
-            brokers,
-            [topics.commands(erp)],
-            group=f"{topics.tenant}.{producer}",
-            handler=intake,
-            clock=runtime.clock,
-        )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(consumer.run())
-            group.create_task(worker.run())
-            group.create_task(publisher.run())
+    meter = CallMeter(runtime.metrics, connection.id)
+    try:
+        async with await open_client(connection, runtime.vault, runtime.clock, meter) as client:
+            await _serve(connection, runtime, client, meter)
+    except BaseExceptionGroup as failed:
+        if len(failed.exceptions) == 1:  # what happened, as the supervisor knows it
+            raise failed.exceptions[0] from None
+        raise
+
+
+async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient, meter: CallMeter) -> None:
+    erp, producer, topics, settings = connection.id, f"poster-{connection.id}", runtime.topics, settings_of(connection)
+    lease = CompanyLease(
+        runtime.pool, client, runtime.clock, connection=erp, company=settings.company, owner=runtime.owner
+    )
+    terms = Terms(settings.company, settings.visibility_delay_s, settings.countries)
+    ledger = CountingLedger(
+        runtime.pool, topics, runtime.clock, producer=producer, metrics=runtime.metrics, connection=erp
+    )
+    engine = Engine(ledger, DeltekGateway(client, lease, runtime.clock, meter, terms), runtime.clock, runtime.owner)
+    worker = Worker(engine, erp, runtime.clock, WorkerSettings(concurrency=settings.concurrency))
+    brokers = runtime.settings.kafka_bootstrap_servers
+    await ensure_topics(brokers, [topics.commands(erp)], replication=runtime.settings.kafka_replication)
+    consumer = LogConsumer(
+        brokers,
+        [topics.commands(erp)],
+        group=f"{topics.tenant}.{producer}",
+        handler=CommandIntake(runtime.pool, topics, erp, wake=worker.wake),
+        clock=runtime.clock,
+    )
+    publisher = Publisher(runtime.pool, runtime.log, producer, runtime.clock)
+    gauges = Gauges(runtime.metrics, runtime.pool, runtime.clock, client.breaker, connection=erp, producer=producer)
+    async with asyncio.TaskGroup() as group:
+        for part in (consumer.run(), worker.run(), publisher.run(), gauges.run()):
+            group.create_task(part)

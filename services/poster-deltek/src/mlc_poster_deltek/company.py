@@ -17,64 +17,121 @@ from mlc_common.store import leases
 from mlc_common.store.pool import Pool
 from mlc_vendors.deltek import DeltekClient
 
-_LEASE_S = 150.0
+_SPARE_S = 30.0
+_FRESH_S = 20.0
 _WAIT_S = 0.05
-_PATIENCE_S = 30.0
 
 
 class CompanyLease:
     """One company of one tenant, for one process.
 
-    The lease's note says which company and period its last holder set; the calls that would set the same again are
-    spared. A person who moves them meanwhile is noticed by the comparison after the write; ``doubt`` clears the note.
+    The lease is kept while writers of this process queue for it, so that a busy poster does not ask the database for
+    every write. Its note says which company and period were set; calls that would set the same again are spared. A
+    person who moves them meanwhile is noticed by the comparison after the write: then ``doubt`` what the note says.
+
+    Args:
+        pool: Where leases are kept.
+        client: Sets company and period.
+        clock: Where time comes from.
+        connection: The connection's id.
+        company: Company code; empty where the tenant has one only.
+        owner: Names this process.
     """
 
     def __init__(
         self, pool: Pool, client: DeltekClient, clock: Clock, *, connection: str, company: str, owner: str
     ) -> None:
+        budget = client.contract.http
         self._pool = pool
         self._client = client
         self._clock = clock
         self._name = f"company:{connection}:{company or 'only'}"
         self._company = company
         self._owner = owner
-        self._local = asyncio.Lock()
+        self._most = budget.writers_per_company
+        self._lease_s = budget.post_timeout_s + _SPARE_S
+        self.patience_s = budget.queue_timeout_s
+        self._gate = asyncio.Lock()
+        self._changed = asyncio.Condition()
+        self._writers = 0
+        self._lease: leases.Lease | None = None
+        self._renew_at = 0.0
+        self._period: int | None = None
         self._doubted = True
 
     @asynccontextmanager
-    async def writing(self, period: int) -> AsyncIterator[None]:
+    async def writing(self, period: int, *, anew: bool = False) -> AsyncIterator[None]:
         """Hold the lease with company and period set.
 
+        Args:
+            period: ``yyyypp``.
+            anew: Set the period even where we set the same before: nothing that the write answers with could show in
+                time that somebody moved it.
+
         Raises:
-            Retryable: another process holds it for too long.
+            Retryable: the turn did not come in time (``patience_s``); nothing may be sent any more.
         """
-        async with self._local:
-            lease = await self._acquire()
-            note = json.dumps([self._company, period])
-            try:
-                if self._doubted or lease.note != note:
-                    self._doubted = False
-                    await self._set(period)
-                yield
-            except BaseException:
-                note = ""
-                raise
-            finally:
-                await leases.release(self._pool, lease, note="" if self._doubted else note)
+        await self._enter(period, anew=anew)
+        try:
+            yield
+        finally:
+            self._writers -= 1
+            await self._release_if_idle()
 
     def doubt(self) -> None:
         """Somebody else moved the login state: set it again before the next write."""
         self._doubted = True
 
-    async def _set(self, period: int) -> None:
-        if self._company:
-            await self._client.set_company(self._company)
-        await self._client.set_period(period)
+    async def _enter(self, period: int, *, anew: bool) -> None:
+        asked = self._clock.monotonic()
+        try:
+            async with self._gate:  # whoever waits here goes first, so no period starves
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self._admits(period))
+                await self._hold()
+                await self._set(period, anew=anew)
+                if self._clock.monotonic() - asked > self.patience_s:
+                    raise Retryable(f"the turn to write to {self._name} came too late", after=1.0)
+                self._writers += 1
+        except BaseException:
+            await self._release_if_idle()
+            raise
 
-    async def _acquire(self) -> leases.Lease:
-        until = self._clock.monotonic() + _PATIENCE_S
-        while (lease := await leases.acquire(self._pool, self._name, self._owner, _LEASE_S)) is None:
+    def _admits(self, period: int) -> bool:
+        same = self._period == period and not self._doubted
+        return not self._writers or (same and self._writers < self._most)
+
+    async def _hold(self) -> None:
+        if self._lease is not None and self._clock.monotonic() < self._renew_at:
+            return
+        extended, until = self._lease is not None, self._clock.monotonic() + self.patience_s
+        while (lease := await leases.acquire(self._pool, self._name, self._owner, self._lease_s)) is None:
             if self._clock.monotonic() > until:
                 raise Retryable(f"another poster is writing to {self._name}", after=1.0)
             await self._clock.sleep(_WAIT_S)
-        return lease
+        if not extended or self._lease is None or lease.fencing != self._lease.fencing:
+            self._period = self._noted(lease.note)
+        self._lease, self._renew_at = lease, self._clock.monotonic() + _FRESH_S
+
+    def _noted(self, note: str) -> int | None:
+        company, period = json.loads(note) if note else (None, None)
+        return period if company == self._company else None
+
+    async def _set(self, period: int, *, anew: bool) -> None:
+        if self._doubted or self._period is None:
+            self._period = None
+            if self._company:
+                await self._client.set_company(self._company)
+        if anew or self._period != period:
+            self._period = None
+            await self._client.set_period(period)
+        self._period, self._doubted = period, False
+
+    async def _release_if_idle(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+        if self._writers or self._gate.locked() or self._lease is None:
+            return
+        lease, self._lease = self._lease, None
+        note = "" if self._period is None else json.dumps([self._company, self._period])
+        await leases.release(self._pool, lease, note=note)

@@ -1,7 +1,8 @@
 """A Deltek connection as configured: address and contract from its settings, credentials from the vault.
 
 Settings (no secrets): ``url`` (the tenant's full address), ``database``, ``username``, ``company``, ``contract`` (what
-differs from the default tenant contract), ``visibility_delay_s``, ``concurrency``, ``allow_private``, ``allow_http``.
+differs from the default tenant contract), ``visibility_delay_s``, ``concurrency``, ``countries``, ``allow_private``,
+``allow_http``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class DeltekSettings(BaseModel):
     contract: dict[str, Any] = Field(default_factory=dict, description="what differs from the default tenant contract")
     visibility_delay_s: float = Field(default=30.0, ge=0, description="how late a write may become visible, in seconds")
     concurrency: int = Field(default=4, ge=1, le=32, description="orders worked on at once")
+    countries: dict[str, str] = Field(
+        default_factory=dict,
+        description="ISO country codes as the tenant's list spells them, for example US: United States",
+    )
     allow_private: bool = Field(default=False, description="the tenant is in a private network")
     allow_http: bool = Field(default=False, description="the tenant is addressed without TLS (the sandbox is)")
 

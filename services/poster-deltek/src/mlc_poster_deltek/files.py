@@ -15,7 +15,7 @@ from mlc_common.accounting import CreditNote, Line, LineKind
 from mlc_common.posting.gateway import BillingDocument, Plan
 from mlc_vendors.deltek import InvoiceFile, InvoiceLine
 from mlc_vendors.deltek.contract import LineKind as FileLineKind
-from mlc_vendors.deltek.models import Detail, Entry, LedgerRow
+from mlc_vendors.deltek.models import ControlRow, Detail, Entry, LedgerRow
 
 _SECTION: dict[LineKind, FileLineKind] = {LineKind.SHIPPING: "shipping", LineKind.DISCOUNT: "discount"}
 
@@ -76,7 +76,7 @@ def fingerprint_of_details(details: Sequence[Detail]) -> Fingerprint:
 
 def fingerprint_of_ledger(rows: Sequence[LedgerRow]) -> Fingerprint:
     """What stands in the books, without what posting made by itself; the ledger's credits raise receivables."""
-    return Counter((r.wbs1, r.wbs2, r.wbs3, r.account, r.tax_code, -r.amount) for r in rows if not r.auto)
+    return Counter((r.wbs1, r.wbs2, r.wbs3, r.account, r.tax_code, -r.billed) for r in rows if not r.auto)
 
 
 def difference(wanted: Fingerprint, stored: Fingerprint) -> str:
@@ -87,17 +87,35 @@ def difference(wanted: Fingerprint, stored: Fingerprint) -> str:
     return "; ".join(parts)
 
 
-def draft_difference(file: InvoiceFile, entries: Sequence[Entry], details: Sequence[Detail]) -> str:
-    """How a stored draft differs from the file; empty when it is equal."""
+def lines_difference(file: InvoiceFile, control: ControlRow, details: Sequence[Detail]) -> str:
+    """How the stored header and lines of a draft differ from the file; empty when they are equal."""
     problems = [difference(fingerprint_of_file(file), fingerprint_of_details(details))]
-    if len(entries) != 1:
-        problems.append(f"{len(entries)} entries instead of one")
+    problems += [f"invoice {d.invoice} instead of {file.invoice}" for d in details if d.invoice != file.invoice][:1]
+    problems += [f"credit {d.credit_memo_ref}" for d in details if d.credit_memo_ref != file.credit_memo_ref][:1]
+    if control.diff_total:
+        problems.append(f"control total is off by {control.diff_total}")
+    if elsewhere(file, control):
+        problems.append(f"period {control.period}, company {control.company}")
+    return "; ".join(problem for problem in problems if problem)
+
+
+def entries_difference(file: InvoiceFile, entries: Sequence[Entry]) -> str:
+    """How the stored entries of a draft differ from the file's only one; empty when it is equal."""
+    problems = [] if len(entries) == 1 else [f"{len(entries)} entries instead of one"]
     for entry in entries:
         if entry.invoice != file.invoice:
             problems.append(f"invoice {entry.invoice} instead of {file.invoice}")
+        if (entry.wbs1, entry.wbs2, entry.wbs3) != (file.wbs1, file.wbs2, file.wbs3):
+            problems.append(f"project {'/'.join(filter(None, (entry.wbs1, entry.wbs2, entry.wbs3)))}")
         problems.append(_dates(entry.trans_date, file.trans_date))
-    problems += [f"credit {d.credit_memo_ref}" for d in details if d.credit_memo_ref != file.credit_memo_ref][:1]
     return "; ".join(problem for problem in problems if problem)
+
+
+def elsewhere(file: InvoiceFile, control: ControlRow) -> bool:
+    """Whether the tenant put the file into another period or company than asked (it goes by the login's, facts §10)."""
+    if not control.has_header:
+        return False
+    return control.period != file.period or bool(file.company and control.company and control.company != file.company)
 
 
 def ledger_difference(file: InvoiceFile, rows: Sequence[LedgerRow]) -> str:
@@ -108,6 +126,27 @@ def ledger_difference(file: InvoiceFile, rows: Sequence[LedgerRow]) -> str:
     problems += [f"invoice {row.invoice}" for row in own if row.invoice != file.invoice][:1]
     problems += [text for row in own if (text := _dates(row.trans_date, file.trans_date))][:1]
     return "; ".join(problem for problem in problems if problem)
+
+
+def lines_are_whole(file: InvoiceFile, control: ControlRow, details: Sequence[Detail], sign: int) -> bool:
+    """Whether lines prove that none is missing: they are those of the file, and the tenant's own sum is theirs.
+
+    Args:
+        file: What was sent.
+        control: The file's header as the tenant keeps it.
+        details: What came on a page.
+        sign: Of the tenant's amounts, as its contract says.
+    """
+    summed = sum((detail.amount for detail in details), Decimal(0))
+    own_sum = control.sum_total is not None and control.sum_total * sign == summed
+    return own_sum and fingerprint_of_details(details) == fingerprint_of_file(file)
+
+
+def rows_are_whole(file: InvoiceFile, rows: Sequence[LedgerRow]) -> bool:
+    """Whether ledger rows prove that none is missing: one posting run that balances, with the file's own lines."""
+    runs = {(row.period, row.post_seq) for row in rows}
+    balance = sum((row.billed for row in rows), Decimal(0))
+    return len(runs) == 1 and not balance and fingerprint_of_ledger(rows) == fingerprint_of_file(file)
 
 
 def _dates(stored: date | None, wanted: date) -> str:

@@ -6,54 +6,56 @@ stored is read back before it is posted, and the books are read after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import structlog
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from mlc_common.accounting import CreditNote, HoldReason, Party
 from mlc_common.clock import Clock
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
+from mlc_poster_deltek.books import Books
 from mlc_poster_deltek.company import CompanyLease
-from mlc_poster_deltek.files import draft_difference, file_of, ledger_difference
+from mlc_poster_deltek.files import elsewhere, file_of
+from mlc_poster_deltek.firms import Firms
 from mlc_poster_deltek.meter import CallMeter
 from mlc_poster_deltek.places import Places
 from mlc_poster_deltek.refusals import as_holds, held_for
-from mlc_vendors.deltek import (
-    DeltekClient,
-    InvoiceFile,
-    NewAddress,
-    NewContact,
-    NewFirm,
-    UnknownShape,
-)
-from mlc_vendors.deltek.models import ControlRow, LedgerRow
+from mlc_vendors.deltek import DeltekClient, InvoiceFile, PostResult, UnknownShape
+from mlc_vendors.deltek.models import ControlRow
 
-_log = structlog.get_logger(__name__)
+
+@dataclass(frozen=True)
+class Terms:
+    """What the connection says of its tenant.
+
+    Attributes:
+        company: Company code; empty where the tenant has one only.
+        visibility_s: How late a write may become visible, in seconds.
+        countries: ISO country code → the tenant's spelling.
+    """
+
+    company: str
+    visibility_s: float
+    countries: Mapping[str, str]
 
 
 class DeltekGateway:
     """One Vantagepoint connection, as the engine sees it."""
 
-    def __init__(
-        self,
-        client: DeltekClient,
-        lease: CompanyLease,
-        clock: Clock,
-        meter: CallMeter,
-        *,
-        company: str,
-        visibility_s: float,
-    ) -> None:
-        self._meter = meter
+    def __init__(self, client: DeltekClient, lease: CompanyLease, clock: Clock, meter: CallMeter, terms: Terms) -> None:
         self._client = client
         self._lease = lease
+        self._meter = meter
+        self._terms = terms
         self._places = Places(client, clock)
-        self._company = company
+        self._books = Books(client, clock)
+        self._firms = Firms(client, terms.countries)
         http, limits = client.contract.http, client.contract.limits
+        # Between the intent and the sending lie the turn to write and the turn on the wire; both give up in time.
         self._limits = Limits(
-            request_timeout_s=http.post_timeout_s,
-            visibility_delay_s=visibility_s,
+            request_timeout_s=lease.patience_s + http.queue_timeout_s + max(http.post_timeout_s, http.read_timeout_s),
+            visibility_delay_s=terms.visibility_s,
             look_gap_s=http.absence_gap_s,
             absent_looks=http.absence_checks,
             number=limits.invoice,
@@ -72,40 +74,16 @@ class DeltekGateway:
     # -- parties
 
     async def find_party(self, party: Party) -> Sequence[str]:
-        """See ``ErpGateway``. By our key where firms can carry it, then by the e-mail of a contact."""
-        found: set[str] = set()
-        with as_holds():
-            if "external_key" in party.match and self._client.contract.fields.firm_external_key.enabled:
-                firm = await self._client.find_firm_by_external_key(party.external_key)
-                if firm is not None:
-                    return [firm.client_id]
-            if "email" in party.match and party.email:
-                found.update(await self._client.firms_of_contact(party.email))
-        return sorted(found)
+        """See ``ErpGateway``."""
+        return await self._firms.find(party)
 
     async def can_create_party(self) -> bool:
-        """See ``ErpGateway``. The column must be enabled in the contract and be there in the tenant's metadata."""
-        column = self._client.contract.fields.firm_external_key
-        if not column.enabled:
-            return False
-        try:
-            with as_holds():
-                return column.name in await self._client.field_names("firm")
-        except Retryable as error:
-            if isinstance(error.__cause__, UnknownShape):  # how metadata spell their fields is unverified (facts §7)
-                return True
-            raise
+        """See ``ErpGateway``."""
+        return await self._firms.can_create()
 
     async def create_party(self, party: Party) -> str:
-        """See ``ErpGateway``. Address and contact are a service: a refusal of those does not undo the firm."""
-        with as_holds():
-            firm = await self._client.create_firm(NewFirm(name=party.name, external_key=party.external_key))
-        try:
-            await self._client.ensure_address(firm.client_id, _address(party))
-            await self._client.ensure_contact(firm.client_id, _contact(party))
-        except (Rejected, Retryable, Unconfirmed) as error:
-            _log.warning("deltek.firm_without_address", firm=firm.client_id, error=type(error).__name__)
-        return firm.client_id
+        """See ``ErpGateway``."""
+        return await self._firms.create(party)
 
     # -- documents
 
@@ -120,45 +98,29 @@ class DeltekGateway:
                 project = await self._places.project(document.placement, firm, document.currency)
                 place = {"project": project.wbs1, "phase": project.wbs2, "task": project.wbs3}
                 place["invoice"] = document.invoice_number if isinstance(document, CreditNote) else document.number
-        resolved = {**place, "period": str(period), "company": self._company, "firm": firm}
+        resolved = {**place, "period": str(period), "company": self._terms.company, "firm": firm}
         return Plan(reference=document.reference, number=document.number, resolved=resolved)
 
     async def find(self, document: BillingDocument, plan: Plan) -> Sequence[Found]:
-        """See ``ErpGateway``. The file, else the ledger, else a foreign invoice under our number (facts §11.1)."""
+        """See ``ErpGateway``."""
         with as_holds(), self._meter.of(document.key):
-            control = await self._client.get_control(plan.reference)
-            if control is not None and not control.posted:
-                return [await self._draft(document, plan, control)]
-            rows = await self._client.ledger_rows(plan.reference)
-            if rows:
-                return [self._in_the_books(document, plan, rows)]
-            if control is not None:
-                raise Retryable(f"{plan.reference} says it is posted, and the ledger does not show it yet")
-            return await self._foreign(document, plan)
+            return await self._books.look(document, plan)
 
     async def create(self, document: BillingDocument, plan: Plan) -> None:
         """See ``ErpGateway``. Company and period are set before, and compared after (facts §10)."""
         file = file_of(document, plan)
-        with as_holds(), self._meter.of(document.key):
-            async with self._lease.writing(file.period):
-                row = await self._created(file)
-                if _elsewhere(row, file.period, file.company):
-                    self._lease.doubt()
-                    await self._client.delete_file(file.batch)
-                    raise Retryable(f"{file.batch} went to period {row.period} of company {row.company}; removed")
-
-    async def _created(self, file: InvoiceFile) -> ControlRow:
-        try:
-            return await self._client.create_invoice(file)
-        except UnknownShape as error:  # it may be there under another name: sending again would double it
-            raise Held(HoldReason.UNKNOWN_OUTCOME, str(error)) from error
+        async with self._drafting(document, plan, duplicates=True):
+            try:
+                row = await self._client.create_invoice(file)
+            except UnknownShape as error:  # it may be there under another name: sending again would double it
+                raise Held(HoldReason.UNKNOWN_OUTCOME, str(error)) from error
+            await self._stored(file, plan, row)
 
     async def amend(self, document: BillingDocument, plan: Plan, found: Found) -> None:
         """See ``ErpGateway``."""
         file = file_of(document, plan)
-        with as_holds():
-            async with self._lease.writing(file.period):
-                await self._client.amend_invoice(file)
+        async with self._drafting(document, plan):
+            await self._stored(file, plan, await self._client.amend_invoice(file))
 
     async def discard(self, plan: Plan, found: Found) -> None:
         """See ``ErpGateway``."""
@@ -166,16 +128,19 @@ class DeltekGateway:
             await self._client.delete_file(plan.reference)
 
     async def finalise(self, document: BillingDocument, plan: Plan, found: Found) -> Mapping[str, str]:
-        """See ``ErpGateway``. Success is what the answer says of our batch, not HTTP 200 (facts §8.1)."""
+        """See ``ErpGateway``. Success is what the answer says of our batch, not HTTP 200 (facts §8.1).
+
+        The period is set anew: where the login's period decides, nothing that comes before the posting would show that
+        somebody moved it, and a posting into the wrong period cannot be undone.
+        """
         file = file_of(document, plan)
         with as_holds(), self._meter.of(document.key):
-            async with self._lease.writing(file.period):
-                result = await self._client.post_file(
-                    file.batch, period=file.period, company=file.company, description=file.description
-                )
-        if result.state == "refused":
-            self._places.forget()
-            raise held_for(result.rejection or "rejected", result.text)
+            async with self._lease.writing(file.period, anew=True):
+                result = await self._posted(file)
+            if result.state == "refused":
+                self._places.forget()
+                await self._certainly_refused(plan)
+                raise held_for(result.rejection or "rejected", result.text)
         if result.state == "unknown":
             raise Unconfirmed(plan.reference, f"the answer about {plan.reference} cannot be read; look in the ledger")
         return {"period": str(result.period or ""), "post_seq": str(result.post_seq or "")}
@@ -183,65 +148,58 @@ class DeltekGateway:
     async def verify(self, document: BillingDocument, plan: Plan) -> Mapping[str, str]:
         """See ``ErpGateway``."""
         with as_holds(), self._meter.of(document.key):
-            rows = await self._client.ledger_rows(plan.reference)
-        if not rows:
-            raise Retryable(f"{plan.reference} is posted and not in the ledger yet")
-        found = self._in_the_books(document, plan, rows)
-        if not found.equal:
-            raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, f"{plan.reference}: {found.difference}")
+            ids = await self._books.verify(document, plan)
         self._meter.verified(document.key, document.type)
-        return found.ids
+        return ids
 
-    async def _draft(self, document: BillingDocument, plan: Plan, control: ControlRow) -> Found:
-        file = file_of(document, plan)
-        entries = await self._client.get_entries(plan.reference)
-        details = await self._client.get_details(plan.reference)
-        differs = draft_difference(file, entries, details)
-        if not differs and _elsewhere(control, file.period, file.company):
-            differs = f"period {control.period}, company {control.company}"
-        ours = not control.has_header or control.creator == self._client.contract.transactions.creator
-        return Found("draft", ours=ours, equal=not differs, difference=differs, handle=plan.reference, ids=_ids(plan))
+    async def _stored(self, file: InvoiceFile, plan: Plan, row: ControlRow) -> None:
+        """Take note of what the tenant says that it stored; a file in another period must not stay there."""
+        if elsewhere(file, row):
+            self._lease.doubt()
+            await self._client.delete_file(file.batch)
+            raise Retryable(f"{file.batch} went to period {row.period} of company {row.company}; removed")
+        self._books.made(plan, row)
 
-    def _in_the_books(self, document: BillingDocument, plan: Plan, rows: Sequence[LedgerRow]) -> Found:
-        differs = ledger_difference(file_of(document, plan), rows)
-        ids = {**_ids(plan), "period": str(rows[0].period), "post_seq": str(rows[0].post_seq)}
-        return Found("posted", ours=True, equal=not differs, difference=differs, handle=plan.reference, ids=ids)
+    async def _posted(self, file: InvoiceFile) -> PostResult:
+        try:
+            return await self._client.post_file(
+                file.batch, period=file.period, company=file.company, description=file.description
+            )
+        except Rejected as refusal:
+            return PostResult("refused", str(refusal), rejection=refusal.rejection)
 
-    async def _foreign(self, document: BillingDocument, plan: Plan) -> Sequence[Found]:
-        """A second posting with our project and number would join a foreign invoice silently (facts §1.2)."""
-        if isinstance(document, CreditNote):
-            return []
-        number = plan.resolved["invoice"]
-        if not await self._client.ar_balance(plan.resolved["project"], number):
-            return []
-        why = f"invoice {number} of project {plan.resolved['project']} exists and is not of our batch"
-        return [Found("posted", ours=False, equal=False, difference=why, handle=number)]
+    async def _certainly_refused(self, plan: Plan) -> None:
+        """A run can stop half-way and call it a refusal, and a file that was posted before is refused too.
 
+        Raises:
+            Unconfirmed: it is posted, wholly or partly; or it is not known.
+        """
+        try:
+            if await self._books.is_untouched(plan):
+                return
+        except (Rejected, Retryable) as error:
+            raise Unconfirmed(plan.reference, f"{plan.reference} was refused; looking why failed: {error}") from error
+        raise Unconfirmed(plan.reference, f"{plan.reference} was refused, yet something of it is in the ledger")
 
-def _elsewhere(row: ControlRow, period: int, company: str) -> bool:
-    if not row.has_header:
-        return False
-    return row.period != period or bool(company and row.company and row.company != company)
+    @asynccontextmanager
+    async def _drafting(
+        self, document: BillingDocument, plan: Plan, *, duplicates: bool = False
+    ) -> AsyncIterator[None]:
+        """The company's turn to write a draft. A refusal says that what was remembered of the tenant is out of date."""
+        try:
+            with as_holds(duplicates=duplicates), self._meter.of(document.key):
+                async with self._lease.writing(int(plan.resolved["period"])):
+                    yield
+        except Held as held:
+            self._places.forget()
+            if held.reason == HoldReason.PERIOD_CLOSED and await self._may_go_on(document, plan):
+                raise Retryable("the period was closed meanwhile; the next open one is taken", after=0.0) from held
+            raise
 
-
-def _ids(plan: Plan) -> dict[str, str]:
-    return {"batch": plan.reference, "invoice": plan.resolved["invoice"], "project": plan.resolved["project"]}
-
-
-def _address(party: Party) -> NewAddress:
-    at = party.billing
-    return NewAddress(
-        label="Billing",
-        address1=at.line1,
-        address2=at.line2,
-        city=at.city,
-        state=at.state,
-        postcode=at.postcode,
-        country=at.country,
-    )
-
-
-def _contact(party: Party) -> NewContact:
-    return NewContact(
-        last_name=party.last_name or party.name, first_name=party.first_name, email=party.email, phone=party.phone
-    )
+    async def _may_go_on(self, document: BillingDocument, plan: Plan) -> bool:
+        """Whether the mapping's policy and the calendar name another period by now."""
+        if document.placement.period != "next_open":
+            return False
+        with as_holds():
+            period = await self._places.period(document.date, document.placement.period)
+        return str(period) != plan.resolved["period"]

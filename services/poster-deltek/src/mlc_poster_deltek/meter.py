@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import UUID
 
 from mlc_common.telemetry.metrics import ErpCalls, MetricsRegistry
+
+_MOST = 10_000
 
 _current: ContextVar[UUID | None] = ContextVar("document", default=None)
 
@@ -19,7 +22,7 @@ class CallMeter(ErpCalls):
         super().__init__(metrics)
         self._registry = metrics
         self._connection = connection
-        self._calls: dict[UUID, int] = {}
+        self._calls: OrderedDict[UUID, int] = OrderedDict()
 
     @contextmanager
     def of(self, document: UUID) -> Iterator[None]:
@@ -35,7 +38,9 @@ class CallMeter(ErpCalls):
         super().attempted(client=client, method=method, template=template, outcome=outcome, seconds=seconds)
         document = _current.get()
         if document is not None and seconds > 0:
-            self._calls[document] = self._calls.get(document, 0) + 1
+            self._calls[document] = self._calls.pop(document, 0) + 1
+            if len(self._calls) > _MOST:  # those that wait for a person; they are counted from their release on
+                self._calls.popitem(last=False)
 
     def verified(self, document: UUID, kind: str) -> None:
         """The document stands in the books."""

@@ -32,21 +32,25 @@ def held_for(rejection: str, sentence: str) -> Held:
 
 
 @contextmanager
-def as_holds() -> Iterator[None]:
-    """Turn refusals of the block into holds; a duplicate key stays what it is, for the engine to look.
+def as_holds(*, duplicates: bool = False) -> Iterator[None]:
+    """Turn refusals of the block into holds.
 
     A wrong setting of the connection is nobody's document: it is said loudly and tried again after a minute, so that
     everything is kept until a person has mended it.
 
+    Args:
+        duplicates: Leave the refusal of a key that is taken as it is, for the engine to look.
+
     Raises:
         Held: the document is refused.
+        DuplicateRecord: only where asked for.
         Retryable: the connection is misconfigured.
     """
     try:
         yield
-    except DuplicateRecord:
-        raise
     except Rejected as refusal:
+        if duplicates and isinstance(refusal, DuplicateRecord):
+            raise
         raise held_for(refusal.rejection, str(refusal)) from refusal
     except ConfigurationError as error:
         _log.error("deltek.misconfigured", code=error.code, detail=str(error))

@@ -169,7 +169,8 @@ class Projects:
         """An account by its code, every digit as it is."""
         column = Account.column("account")
         lookup = Lookup(where=[Condition(column, account)], key=(column,), order=column)
-        found = await self._calls.list_of(Call(endpoint="account.list"), lookup, Account)
+        # The code is the key, so one row is all there can be.
+        found = await self._calls.list_of(Call(endpoint="account.list"), lookup, Account, lambda rows: len(rows) == 1)
         return found[0] if found else None
 
     async def get_tax_code(self, code: str) -> TaxCode | None:
