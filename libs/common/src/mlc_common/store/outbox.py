@@ -52,20 +52,26 @@ async def add(connection: Connection, producer: str, outgoing: Sequence[Outgoing
 async def publish_pending(pool: Pool, log: LogProducer, producer: str, lanes: Sequence[int]) -> int:
     """Append what waits in these lanes, oldest first, and delete it once acknowledged; returns how many.
 
-    The rows are locked while they are sent, so two processes never send the same lane at once.
+    A lane is locked while it is sent, so that two processes never send it at once, nor one what comes after the
+    other's. Lanes that another process is sending are left to it.
 
     Raises:
         Retryable: the log did not acknowledge; everything stays.
     """
     async with pool.acquire() as connection, connection.transaction():
+        # A statement of its own: the next one must see what the last holder of the lock has deleted.
+        ours = await connection.fetchval(
+            "select array_agg(lane) from unnest($2::int[]) lane where pg_try_advisory_xact_lock(hashtext($1), lane)",
+            producer,
+            list(lanes),
+        )
         rows = await connection.fetch(
             """
             select id, topic, headers, value, key from outbox
-            where producer = $1 and lane = any($2::int[])
-            order by id limit $3 for update skip locked
+            where producer = $1 and lane = any($2::int[]) order by id limit $3
             """,
             producer,
-            list(lanes),
+            ours or [],
             BATCH,
         )
         if not rows:
