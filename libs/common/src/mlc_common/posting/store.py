@@ -70,7 +70,8 @@ with lease as (
     insert into outbox (producer, lane, topic, headers, value, key)
     select $23, u.lane, u.topic, u.headers, u.value, u.key
     from row, unnest($24::int[], $25::text[], $26::text[], $27::bytea[], $28::bytea[])
-        as u (lane, topic, headers, value, key)
+        with ordinality as u (lane, topic, headers, value, key, position)
+    order by u.position
 )
 select intent_age, looked_age from row
 """
@@ -89,7 +90,8 @@ with lease as (
     insert into outbox (producer, lane, topic, headers, value, key)
     select $11, u.lane, u.topic, u.headers, u.value, u.key
     from row, unnest($12::int[], $13::text[], $14::text[], $15::bytea[], $16::bytea[])
-        as u (lane, topic, headers, value, key)
+        with ordinality as u (lane, topic, headers, value, key, position)
+    order by u.position
 )
 select intent_age, looked_age from row
 """
