@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import shutil
 import signal
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -151,4 +152,4 @@ def _addresses(rig: Rehearsal, brokers: str) -> None:
     people.print(f"Health and metrics           {told.get('health')}/metrics")
     people.print(f"Kafka                        {brokers}")
     people.print(f"Settings of this tenant      {rig.folder / 'mlc.env'}")
-    people.print(f"\nTry: cd {rig.folder} && mlc holds\nCtrl-C ends everything.")
+    people.print(f"\nTry: cd {rig.folder} && {Path(sys.executable).parent / 'mlc'} holds\nCtrl-C ends everything.")
