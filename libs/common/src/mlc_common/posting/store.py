@@ -135,7 +135,10 @@ where o.contiguous_seq < excluded.contiguous_seq
 
 
 async def add_commands(connection: Connection, erp: str, commands: Sequence[Command]) -> None:
-    """Put commands into the queue of one ERP, within the caller's transaction. One seen before changes nothing."""
+    """Put commands into the queue of one ERP, within the caller's transaction. One seen before changes nothing.
+
+    Orders are locked before their documents, as the engine does it, or the two could wait for each other.
+    """
     if not commands:
         return
     flows, orders = [c.flow for c in commands], [c.order_key for c in commands]
@@ -143,8 +146,8 @@ async def add_commands(connection: Connection, erp: str, commands: Sequence[Comm
     seqs, kinds = [c.seq for c in commands], [c.kind for c in commands]
     texts = [c.model_dump_json() for c in commands]
     await connection.execute(_ADD, ids, flows, orders, keys, seqs, kinds, texts)
-    await connection.execute(_ADD_DOCUMENTS, ids, flows, orders, keys, seqs, kinds)
     await connection.execute(_ADD_ORDERS, erp, flows, orders)
+    await connection.execute(_ADD_DOCUMENTS, ids, flows, orders, keys, seqs, kinds)
 
 
 class PostgresLedger:
