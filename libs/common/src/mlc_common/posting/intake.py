@@ -19,9 +19,12 @@ from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.records import Record
 from mlc_common.posting.store import add_commands
 from mlc_common.store import outbox, positions
+from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Pool
 
 _log = structlog.get_logger(__name__)
+
+_TAKEN = "another command of this order has the same seq"
 
 
 class CommandIntake:
@@ -43,16 +46,17 @@ class CommandIntake:
 
     async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         """See ``Handler``."""
-        commands, dead = [], []
+        commands: list[tuple[Record, Command]] = []
+        dead: list[tuple[Record, str]] = []
         for record in records:
             try:
-                commands.append(_command(record.envelope()))
+                commands.append((record, _command(record.envelope())))
             except Undecodable as error:
-                _log.error("intake.undecodable", topic=topic, partition=partition, offset=record.offset, why=str(error))
-                dead.append(dead_letter(self._topics, record, str(error)))
+                dead.append((record, str(error)))
         async with self._pool.acquire() as connection, connection.transaction():
-            await add_commands(connection, self._erp, commands)
-            await outbox.add(connection, self._consumer, dead)
+            refused = await add_commands(connection, self._erp, [command for _, command in commands])
+            dead += [(record, _TAKEN) for record, command in commands if command.command_id in refused]
+            await outbox.add(connection, self._consumer, [self._letter(record, why) for record, why in dead])
             await positions.advance(
                 connection,
                 self._consumer,
@@ -64,6 +68,10 @@ class CommandIntake:
             crash.point("intake.before_commit")
         crash.point("intake.after_commit")
         self._wake()
+
+    def _letter(self, record: Record, why: str) -> Outgoing:
+        _log.error("intake.dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, why=why)
+        return dead_letter(self._topics, record, why, lane=0)  # the one lane that a poster publishes
 
 
 def _command(envelope: Envelope) -> Command:

@@ -107,11 +107,16 @@ select command_id, flow, order_key, document_key, seq, kind, command from given
 on conflict do nothing
 """
 
+_NOT_TAKEN = """
+select id from unnest($1::uuid[]) as g (id) where not exists (select 1 from posting_queue q where q.command_id = g.id)
+"""
+
 _ADD_DOCUMENTS = """
 insert into posting_documents as d (document_key, flow, order_key, kind, place, newest_seq, command_id)
 select distinct on (document_key) document_key, flow, order_key, kind, min(seq) over w, max(seq) over w, command_id
 from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::int[], $6::text[])
     as g (command_id, flow, order_key, document_key, seq, kind)
+where exists (select 1 from posting_queue q where q.command_id = g.command_id)
 window w as (partition by document_key)
 order by document_key, seq desc
 on conflict (document_key) do update
@@ -134,13 +139,16 @@ where o.contiguous_seq < excluded.contiguous_seq
 """
 
 
-async def add_commands(connection: Connection, erp: str, commands: Sequence[Command]) -> None:
+async def add_commands(connection: Connection, erp: str, commands: Sequence[Command]) -> set[UUID]:
     """Put commands into the queue of one ERP, within the caller's transaction. One seen before changes nothing.
 
     Orders are locked before their documents, as the engine does it, or the two could wait for each other.
+
+    Returns:
+        Ids of commands that cannot be taken: another command of the order has their seq.
     """
     if not commands:
-        return
+        return set()
     flows, orders = [c.flow for c in commands], [c.order_key for c in commands]
     ids, keys = [c.command_id for c in commands], [c.document_key for c in commands]
     seqs, kinds = [c.seq for c in commands], [c.kind for c in commands]
@@ -148,6 +156,7 @@ async def add_commands(connection: Connection, erp: str, commands: Sequence[Comm
     await connection.execute(_ADD, ids, flows, orders, keys, seqs, kinds, texts)
     await connection.execute(_ADD_ORDERS, erp, flows, orders)
     await connection.execute(_ADD_DOCUMENTS, ids, flows, orders, keys, seqs, kinds)
+    return {row["id"] for row in await connection.fetch(_NOT_TAKEN, ids)}
 
 
 class PostgresLedger:
