@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
-from mlc_common.errors import Undecodable
+from mlc_common.errors import Retryable, Undecodable
 from mlc_common.events import codec
 from mlc_common.events.envelope import Envelope
 from mlc_common.log.admin import RECORD_LIMIT
@@ -61,18 +62,27 @@ async def whole(bootstrap: str, topic: str, partition: int, envelope: Envelope) 
 
     Raises:
         Undecodable: the chunks are not there or not what was split.
+        Retryable: the broker cannot be reached.
     """
-    offsets = codec.chunk_offsets(envelope)
+    try:
+        offsets = codec.chunk_offsets(envelope)
+    except ValueError:
+        raise Undecodable("the list of chunks is no list of offsets") from None
     if not offsets:
         return envelope
-    parts = []
-    at = TopicPartition(topic, partition)
-    async with _consumer(bootstrap) as consumer:
-        consumer.assign([at])
-        for offset in offsets:
-            consumer.seek(at, offset)
-            record = await consumer.getone(at)
-            if record.offset != offset or record.value is None:
-                raise Undecodable(f"chunk at {topic}/{partition}/{offset} is gone")
-            parts.append(record.value)
+    try:
+        async with _consumer(bootstrap) as consumer:
+            parts = [await _chunk(consumer, TopicPartition(topic, partition), offset) for offset in offsets]
+    except KafkaError as error:
+        raise Retryable(f"the chunks of {topic}/{partition} cannot be read: {type(error).__name__}") from error
     return codec.join(envelope, parts)
+
+
+async def _chunk(consumer: AIOKafkaConsumer, at: TopicPartition, offset: int) -> bytes:
+    consumer.assign([at])
+    if offset < (await consumer.end_offsets([at]))[at]:  # reading behind the end would wait for ever
+        consumer.seek(at, offset)
+        record = await consumer.getone(at)
+        if record.offset == offset and record.value is not None:
+            return bytes(record.value)
+    raise Undecodable(f"chunk at {at.topic}/{at.partition}/{offset} is gone")

@@ -14,8 +14,9 @@ import structlog
 from mlc_common import crash
 from mlc_common.accounting import HoldReason, command_id
 from mlc_common.errors import Undecodable
-from mlc_common.events import Command, Envelope, HeldWish, Topics, decode
+from mlc_common.events import CHUNK, Command, Envelope, HeldWish, Topics, decode
 from mlc_common.log.dead_letters import dead_letter
+from mlc_common.log.reader import whole
 from mlc_common.log.records import Record
 from mlc_common.posting.store import add_commands
 from mlc_common.store import outbox, positions
@@ -24,13 +25,22 @@ from mlc_common.store.pool import Pool
 
 _log = structlog.get_logger(__name__)
 
+_MOST_SEQ = 2**31 - 1
 _TAKEN = "another command of this order has the same seq"
 
 
 class CommandIntake:
     """Handler of one ERP's command topic (see ``mlc_common.log.consumer.Handler``)."""
 
-    def __init__(self, pool: Pool, topics: Topics, erp: str, *, wake: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, topics: Topics, erp: str, *, wake: Callable[[], None], bootstrap: str = "") -> None:
+        """Args:
+        pool: The database.
+        topics: The tenant's topics.
+        erp: The ERP connection.
+        wake: Called after each batch.
+        bootstrap: Where to read the chunks of commands above the message limit; without it they are held.
+        """
+        self._bootstrap = bootstrap
         self._pool = pool
         self._topics = topics
         self._erp = erp
@@ -50,7 +60,9 @@ class CommandIntake:
         dead: list[tuple[Record, str]] = []
         for record in records:
             try:
-                commands.append((record, _command(record.envelope())))
+                envelope = record.envelope()
+                if envelope.type != CHUNK:  # a chunk's meaning is in the event that lists it
+                    commands.append((record, _storable(_command(await self._whole(record, envelope)))))
             except Undecodable as error:
                 dead.append((record, str(error)))
         async with self._pool.acquire() as connection, connection.transaction():
@@ -69,6 +81,11 @@ class CommandIntake:
         crash.point("intake.after_commit")
         self._wake()
 
+    async def _whole(self, record: Record, envelope: Envelope) -> Envelope:
+        if not self._bootstrap:
+            return envelope
+        return await whole(self._bootstrap, record.topic, record.partition, envelope)
+
     def _letter(self, record: Record, why: str) -> Outgoing:
         _log.error("intake.dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, why=why)
         return dead_letter(self._topics, record, why, lane=0)  # the one lane that a poster publishes
@@ -86,13 +103,23 @@ def _command(envelope: Envelope) -> Command:
         ext = envelope.extensions
         try:
             key, seq = UUID(ext["documentkey"]), int(ext["seq"])
-            flow, kind = ext["flow"], ext["kind"]
+            return Command.model_validate(
+                {
+                    "command_id": command_id(key, seq), "document_key": key, "flow": ext["flow"], "kind": ext["kind"],
+                    "order_key": envelope.subject, "seq": seq, "cause": envelope.id, "content_digest": "",
+                    "wish": HeldWish(reason=HoldReason.INTERNAL_ERROR, detail=f"The command cannot be read: {error}"),
+                }
+            )  # fmt: skip
         except (KeyError, ValueError):
             raise error from None
-        return Command.model_validate(
-            {
-                "command_id": command_id(key, seq), "document_key": key, "flow": flow, "order_key": envelope.subject,
-                "seq": seq, "kind": kind, "cause": envelope.id, "content_digest": "",
-                "wish": HeldWish(reason=HoldReason.INTERNAL_ERROR, detail=f"The command cannot be read: {error}"),
-            }
-        )  # fmt: skip
+
+
+def _storable(command: Command) -> Command:
+    """The command, if PostgreSQL can hold it.
+
+    Raises:
+        Undecodable: a seq that no order reaches, or a NUL in a key.
+    """
+    if command.seq > _MOST_SEQ or "\0" in command.flow + command.order_key:
+        raise Undecodable("the seq or a key of the command is none that we issue")
+    return command
