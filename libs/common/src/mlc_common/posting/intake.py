@@ -30,16 +30,13 @@ _TAKEN = "another command of this order has the same seq"
 
 
 class CommandIntake:
-    """Handler of one ERP's command topic (see ``mlc_common.log.consumer.Handler``)."""
+    """Handler of one ERP's command topic (see ``mlc_common.log.consumer.Handler``).
+
+    ``wake`` is called after each batch; ``bootstrap`` is where the chunks of commands above the message limit are read
+    (without it such a command is held).
+    """
 
     def __init__(self, pool: Pool, topics: Topics, erp: str, *, wake: Callable[[], None], bootstrap: str = "") -> None:
-        """Args:
-        pool: The database.
-        topics: The tenant's topics.
-        erp: The ERP connection.
-        wake: Called after each batch.
-        bootstrap: Where to read the chunks of commands above the message limit; without it they are held.
-        """
         self._bootstrap = bootstrap
         self._pool = pool
         self._topics = topics

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +22,8 @@ from mlc_common.store.pool import UNAVAILABLE
 _log = structlog.get_logger(__name__)
 
 DEFECTS_IN_A_ROW = 20
+
+_GIVE_BACK_S = 2.0
 
 
 class TooManyDefects(ConnectorError):  # noqa: N818
@@ -47,7 +50,7 @@ class Worker:
         self._clock = clock
         self._settings = settings
         self._awake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], OrderLease] = {}
         self._defects = 0
         self._failure: BaseException | None = None
 
@@ -63,35 +66,24 @@ class Worker:
         """
         try:
             while True:
-                await self._round()
+                self._awake.clear()
+                if not await self._lease():
+                    await self._idle()
+                self._raise_failure()
         finally:
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await self._stop()
 
     async def drain(self) -> None:
         """Work until nothing can be leased any more (tests and one-off runs)."""
         while await self._lease() or self._running:
-            await self._some_done()
-
-    async def _round(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        closed_for = self._engine.gateway.open_for()
-        if closed_for > 0:
-            await self._clock.sleep(min(closed_for, self._settings.idle_s))
-            return
-        leased = await self._lease()
-        if self._running and (leased or len(self._running) >= self._settings.concurrency):
-            await self._some_done()
-        elif not leased:
-            await self._idle()
+            if self._running:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            self._raise_failure()
 
     async def _lease(self) -> bool:
         free = self._settings.concurrency - len(self._running)
-        if free <= 0:
+        if free <= 0 or self._engine.gateway.open_for() > 0:
             return False
-        self._awake.clear()
         try:
             engine = self._engine
             leases = await engine.ledger.lease_orders(self._erp, engine.owner, free, engine.settings.lease_s)
@@ -105,20 +97,34 @@ class Worker:
     def _start(self, leases: Sequence[OrderLease]) -> None:
         for lease in leases:
             task = asyncio.create_task(self._work(lease), name=f"post {lease.order_key}")
-            self._running.add(task)
+            self._running[task] = lease
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
         self._awake.set()
 
-    async def _some_done(self) -> None:
-        if self._running:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+    def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+    async def _stop(self) -> None:
+        """End what is running and give its orders back; what was sent is in the ledger and will be looked up."""
+        leases = list(self._running.values())
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GIVE_BACK_S):
+                await asyncio.gather(*map(self._give_back, leases))
+
+    async def _give_back(self, lease: OrderLease) -> None:
+        try:
+            await self._engine.ledger.release(lease, runnable=True, after_s=self._settings.unavailable_s)
+        except UNAVAILABLE as error:  # the lease runs out by itself
+            _log.warning("worker.could_not_give_back", error=type(error).__name__)
 
     async def _idle(self) -> None:
         try:
@@ -135,6 +141,7 @@ class Worker:
                 _log.warning("worker.lease_lost")
             except UNAVAILABLE as error:
                 _log.warning("worker.database_unavailable", error=type(error).__name__)
+                await self._give_back(lease)
             except Exception as error:
                 await self._defect(lease, error)
 
