@@ -69,6 +69,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sought: dict[TopicPartition, int] = {}
         self._committed_at = clock.monotonic()
+        self._ready: asyncio.Event | None = None
         self._broker = KafkaBroker(
             bootstrap, consumer_only=True, allow_auto_create_topics=False, logger=None, client_id=group
         )
@@ -107,14 +108,23 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go to where the positions stand, before anything is read."""
+        try:
+            await self._until_sought(assigned)
+        except Exception as error:  # the client library would log it and read on
+            self._fail(error)
+
+    async def _until_sought(self, assigned: set[TopicPartition]) -> None:
         self._sought.clear()
         pause = _FIRST_PAUSE_S
         while True:
             try:
+                ends = await self._consumer.end_offsets(list(assigned))
                 for at in assigned:
-                    self._consumer.seek(at, await self._handler.position(at.topic, at.partition))
+                    position = await self._handler.position(at.topic, at.partition)
+                    self._check_end(at, position, ends[at])
+                    self._consumer.seek(at, position)
                 await self._handler.assigned(sorted((at.topic, at.partition) for at in assigned))
-            except (Retryable, *UNAVAILABLE) as error:
+            except (Retryable, KafkaError, *UNAVAILABLE) as error:
                 _log.warning("consumer.waiting_for_positions", error=type(error).__name__)
                 await self._clock.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -122,6 +132,20 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 break
         if self._ready is not None:
             self._ready.set()
+
+    @staticmethod
+    def _check_end(at: TopicPartition, position: int, end: int) -> None:
+        """A log that ends before the position was lost or is another one: what comes next would be skipped."""
+        if position > end:
+            raise ConfigurationError(
+                f"{at.topic}/{at.partition} ends at {end}, and we have read up to {position}. "
+                "The log was lost or replaced: restore it, or start with an empty database."
+            )
+
+    def _fail(self, error: Exception) -> None:
+        _log.error("consumer.failed", error=type(error).__name__, exc_info=error)
+        if not self._failed.done():
+            self._failed.set_exception(error)
 
     @property
     def _consumer(self) -> Any:
@@ -135,9 +159,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 await self._until_stored(TopicPartition(topic, partition), list(group))
             await self._show_lag()
         except Exception as error:
-            _log.exception("consumer.failed", error=type(error).__name__)
-            if not self._failed.done():
-                self._failed.set_exception(error)
+            self._fail(error)
 
     async def _until_stored(self, at: TopicPartition, records: Sequence[Record]) -> None:
         pause = _FIRST_PAUSE_S
