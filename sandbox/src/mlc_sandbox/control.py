@@ -29,7 +29,7 @@ class BadControl(Exception):  # noqa: N818 - an answer to the caller, not a faul
 
 def json_answer(value: Any, status: int = 200) -> Response:
     """An answer of the control API; Decimals and instants are written as strings."""
-    return Response(json.dumps(value, default=_plain, indent=1), status, media_type="application/json")
+    return Response(json.dumps(value, default=_plain), status, media_type="application/json")
 
 
 async def json_body(request: Request) -> dict[str, Any]:

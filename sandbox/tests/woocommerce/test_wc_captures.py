@@ -125,6 +125,26 @@ def _compare_sent(wanted: list[Sent], found: list[Sent]) -> list[str]:
     return texts
 
 
+async def lead_through_probe() -> list[str]:
+    """The probe of one version: a store of its own, with the receiver of its webhooks failing on ``/fail``."""
+    captured = load("exchanges", "version-11.0.1")
+    app = create_app({"fixture": "empty", "start": "2026-11-21T00:30:00+00:00"})
+    replay, found = Replay(app, origin="https://127.0.0.1:8543"), []
+    for index, step in enumerate(captured["exchanges"]):
+        body = json.loads(step["request"]["body"] or "{}")
+        if str(body.get("delivery_url", "")).endswith("/fail"):
+            replay.answers = 500
+        answer, wanted = await replay.exchange(step, captured["store"])
+        found += [f"{index} {text}" for text in compare(step, answer, wanted)]
+        await replay.shop.queue.run()
+    return found
+
+
+@pytest.mark.contract
+async def test_the_probe_of_version_11_gets_the_answers_it_got() -> None:
+    assert await lead_through_probe() == []
+
+
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Outcome]:
     return asyncio.run(lead_through())

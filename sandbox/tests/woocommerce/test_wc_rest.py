@@ -180,6 +180,8 @@ async def test_links_of_a_list_repeat_the_query_with_its_secret(market: Market) 
         ("GET", "orders?modified_after=2026-13-01T00:00:00", None, (400, "rest_invalid_param")),
         ("POST", "orders", {"status": "bogus"}, (400, "rest_invalid_param")),
         ("POST", "orders", {"line_items": [{"product_id": 11, "quantity": 1.5}]}, (400, "rest_invalid_param")),
+        ("POST", "orders", {"line_items": ["x"]}, (400, "rest_invalid_param")),
+        ("POST", "orders", {"customer_id": "x"}, (500, "internal_server_error")),
         ("POST", "orders", {"line_items": [{"quantity": 1}]}, (400, "woocommerce_rest_required_product_reference")),
         ("POST", "orders", {"fee_lines": [{"total": "1"}]}, (400, "woocommerce_rest_invalid_fee_item")),
         ("POST", "orders", {"shipping_lines": [{"total": "1"}]}, (400, "woocommerce_rest_invalid_shipping_item")),

@@ -206,6 +206,51 @@ async def test_a_receiver_that_does_not_answer_in_time_counts_as_failed(market: 
     assert [(one["answered"], one["error"]) for one in sent] == [(None, "no answer within 0.1 s")]
 
 
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-Half: "])
+async def test_a_receiver_that_breaks_off_or_babbles_counts_as_failed(market: Market, answer: bytes) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        webhook_id = await market.hook("order.updated")
+        port = server.sockets[0].getsockname()[1]
+        await market.told("PUT", f"webhooks/{webhook_id}", {"delivery_url": f"http://127.0.0.1:{port}/"})
+        await market.act("orders", MUG)
+        await market.act("queue/run")
+    await market.act("orders", MUG)
+    await market.act("queue/run")  # and now nobody listens at all
+    assert (await market.state(webhook_id))["failures"] == 2
+
+
+async def test_a_chunked_answer_and_one_after_a_continue_count_as_delivered(market: Market) -> None:
+    answers = [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+    ]
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answers[len(asked) % 2])
+        asked.append(1)
+        writer.close()
+
+    asked: list[int] = []
+    webhook_id = await market.hook("order.updated")
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        await market.told("PUT", f"webhooks/{webhook_id}", {"delivery_url": f"http://127.0.0.1:{port}/"})
+        for _ in range(2):
+            await market.act("orders", MUG)
+            await market.act("queue/run")
+    answered = [one["answered"] for one in await market.act("deliveries", method="GET") if one["kind"] == "delivery"]
+    assert sorted(answered) == [200, 204]
+    assert (await market.state(webhook_id))["failures"] == 0
+
+
 async def test_paused_after_queueing_still_delivers_and_deleted_does_not(market: Market) -> None:
     paused, deleted = await market.hook("order.updated", "/paused"), await market.hook("order.updated", "/deleted")
     await market.act("orders", MUG)

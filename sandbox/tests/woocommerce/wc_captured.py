@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
+from mlc_sandbox.woocommerce.hookshot import Answered
 from mlc_sandbox.woocommerce.shop import Shop
 from mlc_sandbox.woocommerce.webhooks import Webhook
-from mlc_sandbox.woocommerce.wire import Answered
 
 DATA = Path(__file__).parents[3] / "tests" / "data" / "woocommerce"
 LINES = ("line_items", "shipping_lines", "fee_lines", "tax_lines", "coupon_lines")
@@ -115,16 +115,13 @@ class Replay:
         """Take the place of the network."""
         return Answered(self.answers)
 
-    async def close(self) -> None:
-        """Nothing to give back."""
-
     async def exchange(self, captured: dict[str, Any], store: dict[str, Any]) -> tuple[httpx.Response, Any]:
         """Send one captured request in the state of its time; the answer and the captured body."""
         request, wanted = captured["request"], _body(captured["response"]["body"])
         plain = request["url"].startswith("http://")
         self.shop.settings.home_url = "http://127.0.0.1:8000" if plain else self.origin
         self.shop.settings.assume_https = not plain
-        self.shop.settings.prices_include_tax = store["woocommerce_prices_include_tax"] == "yes"
+        self.shop.settings.prices_include_tax = store.get("woocommerce_prices_include_tax") == "yes"
         self.at(captured["at"])
         self._follow_ids(request, wanted)
         url = re.sub(r"^https?://[^/]+", "", request["url"])

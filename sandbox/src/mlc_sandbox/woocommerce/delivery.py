@@ -16,12 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlc_sandbox.woocommerce.hookshot import Answered
 from mlc_sandbox.woocommerce.serial import write
 from mlc_sandbox.woocommerce.store import Store
 from mlc_sandbox.woocommerce.webhooks import Webhook, Webhooks
-from mlc_sandbox.woocommerce.wire import Answered, Sender, delivery_headers
+from mlc_sandbox.woocommerce.wire import Sender, delivery_headers
 
-KEPT = 50_000
+KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -160,13 +161,12 @@ class Queue:
             self._runner.result()
 
     async def close(self) -> None:
-        """Stop the background run and give back connections."""
+        """Stop the background run."""
         if self._runner is not None:
             self._runner.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._runner
             self._runner = None
-        await self.sender.close()
 
     def _start(self) -> None:
         if self._runner is None or self._runner.done():

@@ -200,6 +200,7 @@ class Order:
     cart_tax: Decimal = ZERO
     total: Decimal = ZERO
     stock_taken: bool = False
+    sales_counted: bool = False
     refund_ids: list[int] = field(default_factory=list)
 
     @property

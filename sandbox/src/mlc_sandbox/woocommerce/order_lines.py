@@ -42,8 +42,11 @@ class LineWriter:
         for name in LISTS:
             if name in body and not isinstance(body[name], list):
                 raise invalid_parameters([_not_of_type(name, name, "array")])
+            for index, item in enumerate(body.get(name) or []):
+                if not isinstance(item, dict):
+                    raise invalid_parameters([_not_of_type(name, f"{name}[{index}]", "object")])
         for index, item in enumerate(body.get("line_items") or []):
-            quantity = item.get("quantity", 1) if isinstance(item, dict) else 1
+            quantity = item.get("quantity", 1)
             if quantity is not None and amount(quantity) % 1:
                 where = f"line_items[{index}][quantity]"
                 raise invalid_parameters([_not_of_type("line_items", where, "integer")])

@@ -135,6 +135,7 @@ class Orders:
         order.meta.append(self.store.meta("_wp_trash_meta_status", f"wc-{order.status}"))
         order.meta.append(self.store.meta("_wp_trash_meta_time", str(int(now.timestamp()))))
         order.status, order.modified = "trash", now
+        self.stock.count_sales(order)
         self.store.fire("order.deleted", order.id)
         return order
 
@@ -155,6 +156,7 @@ class Orders:
             Refusal: no such order.
         """
         order = self.find(order_id)
+        self.stock.forget_sales(order)
         for refund_id in order.refund_ids:
             self.store.deleted_refunds[refund_id] = self.store.refunds.pop(refund_id)
         self.store.deleted_orders[order.id] = self.store.orders.pop(order.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -41,6 +42,13 @@ REFUSED = {
     "delete": "Sorry, you are not allowed to delete this resource.",
     "batch": "Sorry, you are not allowed to batch manipulate this resource.",
 }
+CRASHED = {
+    "code": "internal_server_error",
+    "message": "<p>There has been a critical error on this website.</p>",
+    "data": {"status": 500},
+    "additional_errors": [],
+}
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -154,6 +162,10 @@ class Rest:
             reply = await outcome if inspect.isawaitable(outcome) else outcome
         except Refusal as refusal:
             return Reply(refusal.body(), refusal.status)
+        except (TypeError, ValueError, AttributeError, KeyError, IndexError):
+            # What PHP makes of values that no schema refused: a crash, and an answer of its own.
+            logger.exception("the store crashed over %s", call.method)
+            return Reply(CRASHED, 500)
         finally:
             self.after()
         return _with_fields(reply, call.query.get("_fields"))

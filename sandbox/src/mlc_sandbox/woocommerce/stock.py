@@ -30,6 +30,26 @@ class Stock:
             self._take(order)
         elif order.status in ("cancelled", "pending") and order.stock_taken:
             self._give_back(order)
+        self.count_sales(order)
+
+    def count_sales(self, order: Order) -> None:
+        """Count the order's units as sold, or no more, without a webhook."""
+        if order.status in STOCK_TAKEN and not order.sales_counted:
+            self._count(order, 1)
+        elif order.status in ("cancelled", "trash"):
+            self.forget_sales(order)
+
+    def forget_sales(self, order: Order) -> None:
+        """An order that is no more has sold nothing."""
+        if order.sales_counted:
+            self._count(order, -1)
+
+    def _count(self, order: Order, sign: int) -> None:
+        order.sales_counted = sign > 0
+        for line in order.lines.products:
+            product = self.store.product_of_line(line.product_id, line.variation_id)
+            if product is not None:
+                product.total_sales += sign * line.quantity
 
     def restock(self, line: ProductLine, quantity: int) -> None:
         """Put returned goods back: the sold line remembers how many."""
@@ -51,9 +71,6 @@ class Stock:
         moves = []
         for line in order.lines.products:
             holder = self._holder(line)
-            product = self.store.product_of_line(line.product_id, line.variation_id)
-            if product is not None:
-                product.total_sales += line.quantity
             if holder is None or line.quantity <= 0 or any(row.key == REDUCED for row in line.meta):
                 continue
             before = holder.stock_quantity or 0

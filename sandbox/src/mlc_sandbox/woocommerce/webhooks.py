@@ -121,7 +121,7 @@ class Webhooks:
             raise missing_parameters(missing)
         self._check(body)
         now, webhook_id = self.store.now(), next(self._ids)
-        name = str(body.get("name") or f"Webhook created on {self.store.local(now)}")
+        name = str(body.get("name") or now.strftime("Webhook created on %b %d, %Y @ %I:%M %p"))
         secret = (
             str(body["secret"]) if body.get("secret") is not None else self.store.secret_token("hook", webhook_id)[:50]
         )

@@ -6,40 +6,20 @@ decoded. The delivery id is a keyed hash of (webhook id, current second): not un
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import ipaddress
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-import httpx
-
+from mlc_sandbox.woocommerce.hookshot import Answered, send
 from mlc_sandbox.woocommerce.store import Store
 from mlc_sandbox.woocommerce.webhooks import Webhook
 
 PING_SECONDS = 5.0
 PING_REDIRECTS = 5
+REFUSED = "A valid URL was not provided."
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#039;", "'"), ("&amp;", "&"))
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What a receiver did with a request.
-
-    Args:
-        status: Its HTTP status; None = no answer.
-        error: Why there was none.
-    """
-
-    status: int | None
-    error: str = ""
-
-    @property
-    def delivered(self) -> bool:
-        """Whether WooCommerce counts it as delivered: 200 to 302."""
-        return self.status is not None and 200 <= self.status <= 302
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -87,50 +67,26 @@ class Sender:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._client: httpx.AsyncClient | None = None
 
     async def deliver(self, webhook: Webhook, headers: list[tuple[str, str]], body: bytes) -> Answered:
         """Send one delivery and say what was answered."""
         if not self._allowed(webhook.delivery_url):
-            return Answered(None, "A valid URL was not provided.")
-        request = httpx.Request("POST", webhook.delivery_url, headers=headers, content=body)
-        answered, _ = await self._exchange(request, self.store.settings.delivery_timeout)
-        return answered
+            return Answered(None, REFUSED)
+        return await send("POST", webhook.delivery_url, headers, body, self.store.settings.delivery_timeout)
 
     async def ping(self, webhook: Webhook) -> Answered:
         """Send one ping, following up to five redirects; a 302 turns it into a GET."""
-        body = f"webhook_id={webhook.id}".encode()
-        method, url = "POST", webhook.delivery_url
+        method, url, body = "POST", webhook.delivery_url, f"webhook_id={webhook.id}".encode()
         if not self._allowed(url):
-            return Answered(None, "A valid URL was not provided.")
+            return Answered(None, REFUSED)
         for _ in range(PING_REDIRECTS + 1):
-            content = body if method == "POST" else b""
-            headers = ping_headers(self.store, url, content)
-            request = httpx.Request(method, url, headers=headers, content=content)
-            answered, location = await self._exchange(request, PING_SECONDS)
-            if answered.status not in (301, 302, 303, 307, 308) or not location:
+            answered = await send(method, url, ping_headers(self.store, url, body), body, PING_SECONDS)
+            if answered.status not in (301, 302, 303, 307, 308) or not answered.location:
                 return answered
-            method = method if answered.status in (307, 308) else "GET"
-            url = str(httpx.URL(url).join(location))
+            if answered.status not in (307, 308):
+                method, body = "GET", b""
+            url = urljoin(url, answered.location)
         return Answered(None, "Too many redirects.")
-
-    async def close(self) -> None:
-        """Give back connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    async def _exchange(self, request: httpx.Request, seconds: float) -> tuple[Answered, str]:
-        if self._client is None:
-            self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=None)
-        try:
-            async with asyncio.timeout(seconds):
-                answer = await self._client.send(request)
-        except TimeoutError:
-            return Answered(None, f"no answer within {seconds:g} s"), ""
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answered(None, f"{type(error).__name__}: {error}"), ""
-        return Answered(answer.status_code), answer.headers.get("location", "")
 
     def _allowed(self, url: str) -> bool:
         """WordPress' rules for outgoing requests, where the store applies them."""
