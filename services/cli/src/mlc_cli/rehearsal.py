@@ -21,7 +21,6 @@ import httpx
 
 from mlc_common.errors import ConnectorError
 from mlc_common.vault.keyring import create_key_file
-from mlc_localstack import create_database, drop_database
 
 STORE, ERP = "shop", "deltek"
 _UP_S = 60.0
@@ -288,6 +287,8 @@ def _sandbox(system: str, folder: Path, config: Mapping[str, Any] | None) -> Pro
 
 @asynccontextmanager
 async def _database(server_dsn: str, tenant: str) -> AsyncIterator[str]:
+    from mlc_localstack import create_database, drop_database  # here: an image of ours has no servers of its own
+
     name = f"mlc_{tenant.replace('-', '_')}"
     await drop_database(server_dsn, name)
     yield await create_database(server_dsn, name)
