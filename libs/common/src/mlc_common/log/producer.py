@@ -20,6 +20,7 @@ from mlc_common.events import codec
 from mlc_common.events.envelope import Envelope
 from mlc_common.events.topics import MESSAGE_LIMIT
 from mlc_common.log.admin import RECORD_LIMIT
+from mlc_common.log.partitioner import partition_of
 
 _BATCH_BYTES = 1024 * 1024
 """What is waiting for one partition goes in one batch up to here; the default of 16 kB holds five orders."""
@@ -48,6 +49,7 @@ class LogProducer:
             enable_idempotence=True,
             max_request_size=RECORD_LIMIT,
             max_batch_size=_BATCH_BYTES,
+            partitioner=partition_of,
             request_timeout_ms=int(request_timeout_s * 1000),
             linger_ms=linger_ms,
         )
@@ -85,7 +87,7 @@ class LogProducer:
             Retryable: the broker did not acknowledge; the event may or may not be there (its id tells a second copy).
         """
         try:
-            waiting = await self._send(topic, await self._chunked(topic, envelope))
+            waiting = await self._send(topic, envelope)
             return _appended(await waiting)
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
@@ -97,7 +99,7 @@ class LogProducer:
             Retryable: at least one was not acknowledged; appending all of them again is safe.
         """
         try:
-            waiting = [await self._send(topic, await self._chunked(topic, envelope)) for topic, envelope in batch]
+            waiting = [await self._send(topic, envelope) for topic, envelope in batch]
             return [_appended(metadata) for metadata in await asyncio.gather(*waiting)]
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
@@ -111,16 +113,20 @@ class LogProducer:
         await self._producer.client.close()
 
     async def _send(self, topic: str, envelope: Envelope) -> asyncio.Future[RecordMetadata]:
+        if len(envelope.data) > MESSAGE_LIMIT:
+            envelope = await self._in_parts(topic, envelope)
+        return await self._enqueue(topic, envelope)
+
+    async def _enqueue(self, topic: str, envelope: Envelope) -> asyncio.Future[RecordMetadata]:
         waiting: asyncio.Future[RecordMetadata] = await self._producer.send(
             topic, value=envelope.data, key=envelope.key, headers=envelope.headers()
         )
         return waiting
 
-    async def _chunked(self, topic: str, envelope: Envelope) -> Envelope:
+    async def _in_parts(self, topic: str, envelope: Envelope) -> Envelope:
+        """Append the chunks of a value that is above the limit; what is left to append."""
         parts = codec.chunks(envelope, MESSAGE_LIMIT)
-        if not parts:
-            return envelope
-        offsets = [(await (await self._send(topic, part))).offset for part in parts]
+        offsets = [(await (await self._enqueue(topic, part))).offset for part in parts]
         return codec.manifest(envelope, offsets)
 
 

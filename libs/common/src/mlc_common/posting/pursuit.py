@@ -178,9 +178,9 @@ class Pursuit(RowWriting):
         raise Later(self._gateway.limits.look_gap_s)
 
     async def _distrust_sight(self, steps: Sequence[Step]) -> None:
-        """A draft discarded just now may still be seen by a look that lags behind."""
+        """A draft discarded just now, or a look ago, may still be seen by a look that lags behind."""
         age, delay = self._row.looked_age_s, self._gateway.limits.visibility_delay_s
-        if age is not None and age < delay and not self._row.absent_looks:
+        if age is not None and age < delay:
             await self._record(*steps)
             raise Later(delay - age)
 
