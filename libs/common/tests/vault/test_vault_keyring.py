@@ -45,6 +45,7 @@ def test_json_is_read_in_its_order() -> None:
         ('{"a": "x"', "is not JSON"),
         (json.dumps({"a": encoded(A)})[:-1] + f', "a": "{encoded(B)}"' + "}", "names key 'a' twice"),
     ],
+    ids=["empty", "no keys", "a word", "short", "no base64", "bad id", "twice", "number", "word", "twice in JSON"],
 )
 def test_a_malformed_file_is_refused_without_showing_a_key(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words) as caught:
