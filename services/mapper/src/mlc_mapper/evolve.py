@@ -92,9 +92,10 @@ def issued(state: OrderState, command: Command) -> OrderState:
         digest=command.content_digest,
         mapping_version=command.mapping_version,
         total=document.total if document else 0,
-        lines=document.lines if document and document.type == "credit_note" else (),
+        lines=document.lines if document else (),
+        date=document.date if document else wish.date if isinstance(wish, Withdrawn) else None,
+        placement=document.placement if document else None,
         rule=wish.rule if isinstance(wish, Withdrawn) else "",
-        date=wish.date if isinstance(wish, Withdrawn) else None,
     )
     wishes = {**state.wishes, command.document_key: new}
     return state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from mlc_common.accounting import Amount, Line, Value
+from mlc_common.accounting import Amount, Line, Placement, Value
 from mlc_mapper.woocommerce.facts import Facts
 from mlc_mapper.woocommerce.order import Picture, StoreRefund
 
@@ -25,8 +25,8 @@ EVOLVE_VERSION = 1
 class LastWish(Value):
     """The newest command of one document.
 
-    ``lines`` are a credit's lines: how an amount was spread stays as it was first commanded, whatever happens to the
-    order's other refunds. ``rule`` and ``date`` are those of a withdrawal, which stays as it was first commanded, too.
+    How a document was booked stays as it was first commanded, while its money stays the same: its date, its place in
+    the ERP's projects, its lines with their accounts and tax codes; so does the date of a withdrawal.
     """
 
     kind: Literal["invoice", "credit_note"]
@@ -36,8 +36,9 @@ class LastWish(Value):
     mapping_version: str = ""
     total: Amount = Decimal(0)
     lines: tuple[Line, ...] = ()
-    rule: str = ""
     date: Date | None = None
+    placement: Placement | None = None
+    rule: str = ""
 
     @property
     def live(self) -> bool:
@@ -86,6 +87,19 @@ class OrderState(Value):
     def refund(self, refund_id: int) -> StoreRefund | None:
         """A refund with its lines, if it was ever read."""
         return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+    def booked(self, key: UUID, mapping_version: str, *, anew: bool) -> LastWish | None:
+        """The document's last command, if how it was booked is to stay.
+
+        Args:
+            key: The document.
+            mapping_version: Of the rules in force.
+            anew: A person released something of the order: other rules then count.
+        """
+        last = self.wishes.get(key)
+        if last is None or last.wish != "document" or (anew and last.mapping_version != mapping_version):
+            return None
+        return last
 
     def live(self, key: UUID) -> bool:
         """Whether a document was commanded and not withdrawn."""

@@ -43,7 +43,7 @@ def load(text: str) -> Mapping:
     try:
         mapping = Mapping.model_validate(data)
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        found = _chosen(error.errors(include_url=False))
         raise ConfigurationError("\n".join(_explain(one, lines) for one in found)) from None
     mapping._version = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return mapping
@@ -95,15 +95,33 @@ def _fields(node: MappingNode, path: _Path, lines: dict[_Path, int]) -> dict[str
     return found
 
 
+def _chosen(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Where a field may be text or a list, only the errors of the form that was written."""
+    others = [error for error in errors if not (_is_branch(error["loc"][-1:]) and error["type"] in _WRITE)]
+    return others or errors
+
+
 def _explain(error: ErrorDetails, lines: dict[_Path, int]) -> str:
-    path: _Path = tuple(part for part in error["loc"] if not _is_branch(part))
+    path: _Path = tuple(part for part in error["loc"] if not _is_branch((part,)))
     line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 1)
     return f"line {line}: {_dotted(path) or 'mapping'}: {_sentence(error, path)}"
 
 
-def _is_branch(part: str | int) -> bool:
-    """Whether pydantic put the name of a union's branch into the path (``function-after[…]``, ``tuple[…]``)."""
-    return isinstance(part, str) and ("[" in part and part.endswith("]"))
+def _is_branch(end: tuple[str | int, ...]) -> bool:
+    """Whether a path ends with the name that pydantic gives to one form of a field."""
+    return bool(end) and isinstance(end[-1], str) and end[-1].startswith(("function-after[", "tuple["))
+
+
+_WRITE = {
+    "tuple_type": "write a list, like [a, b]",
+    "string_type": "write text",
+    "model_type": "write `field: value` lines below it",
+    "dict_type": "write `name: value` lines below it",
+    "bool_parsing": "write true or false",
+    "date_from_datetime_parsing": "write a date like 2026-11-01",
+    "date_type": "write a date like 2026-11-01",
+    "string_too_short": "write a value or remove the field",
+}
 
 
 def _sentence(error: ErrorDetails, path: _Path) -> str:
@@ -111,17 +129,21 @@ def _sentence(error: ErrorDetails, path: _Path) -> str:
     if kind == "missing":
         return "is missing; add it"
     if kind == "extra_forbidden":
-        known = _known_fields(path[:-1])
-        close = get_close_matches(str(path[-1]), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
-        return f"is no field; {hint}"
+        return _unknown(path)
     if given is None:
         return "is empty; write a value or remove the field"
-    message = error["msg"].removeprefix("Value error, ")
-    if kind == "value_error" and not isinstance(given, str):
+    message = _WRITE.get(kind) or error["msg"].removeprefix("Value error, ")
+    if kind == "value_error" and (not isinstance(given, str) or given in message):
         return message
-    shown = repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
+    shown = repr(given) if isinstance(given, str) else "a list" if isinstance(given, list) else "fields"
     return f"{message} (it says {shown})"
+
+
+def _unknown(path: _Path) -> str:
+    known = _known_fields(path[:-1])
+    close = get_close_matches(str(path[-1]), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"is no field; {hint}"
 
 
 def _known_fields(path: _Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlc_common.accounting import HoldReason, LineKind
+from mlc_common.accounting import HoldReason, Line, LineKind
 from mlc_common.errors import Held
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.woocommerce.facts import Facts, LineFact
@@ -39,6 +39,11 @@ def booking(line: StoreLine, facts: Facts, mapping: Mapping) -> Booking:
     if rule is None:
         raise _unknown(line, "under fees.rules or fees.default")
     return Booking(rule.line_kind, rule.account, "", line.name or "Fee")
+
+
+def rebooked(line: Line) -> Booking:
+    """The booking that a document's line was made with."""
+    return Booking(line.kind, line.account, line.sku, line.description)
 
 
 def needs_category(line: StoreLine, facts: Facts, mapping: Mapping) -> bool:

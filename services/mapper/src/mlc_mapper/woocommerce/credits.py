@@ -1,7 +1,7 @@
 """What the credits of an order should be: one per refund, by the refunds' ids; documents, holds, or nothing by a rule.
 
 A refund is measured against what is left of its invoice, so they are taken one after the other. How a credit was
-divided when it was first commanded stays so, whatever later happens to the order's other refunds. Pure.
+divided and booked when it was first commanded stays so, whatever later happens to the order's other refunds. Pure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mlc_common.errors import Held
 from mlc_common.events import DocumentWish, HeldWish, Wish
 from mlc_common.money import quantise
 from mlc_mapper.mapping import Mapping
-from mlc_mapper.state import OrderState
+from mlc_mapper.state import LastWish, OrderState
 from mlc_mapper.woocommerce.credit_lines import Ground, credit_lines, paid_back
 from mlc_mapper.woocommerce.invoices import Outcome, Rule, Sold, held_wish, sell
 from mlc_mapper.woocommerce.order import RefundStub, StoreRefund
@@ -45,18 +45,21 @@ def credit_key(state: OrderState, refund_id: int) -> UUID:
     return document_key(state.flow, "credit_note", str(refund_id))
 
 
-def map_credits(state: OrderState, outcome: Outcome, mapping: Mapping) -> Iterator[tuple[int, Found]]:
+def map_credits(
+    state: OrderState, outcome: Outcome, mapping: Mapping, *, anew: bool = False
+) -> Iterator[tuple[int, Found]]:
     """Map the refunds that the order lists.
 
     Args:
         state: The order's state.
         outcome: What its invoice should be.
         mapping: The rules.
+        anew: See ``OrderState.booked``.
     """
     order = state.picture.order if state.picture else None
     stubs = order.stubs if order else ()
     if isinstance(outcome, Sold):
-        return _of_invoice(state, outcome, mapping, stubs)
+        return _of_invoice(state, outcome, mapping, stubs, anew=anew)
     if isinstance(outcome, HeldWish):
         return ((stub.id, _with_held_invoice(state, stub, outcome)) for stub in stubs)
     if outcome.name == "before_cut_over":
@@ -71,12 +74,13 @@ def missing_refunds(state: OrderState) -> list[int]:
 
 
 def _of_invoice(
-    state: OrderState, sold: Sold, mapping: Mapping, stubs: tuple[RefundStub, ...]
+    state: OrderState, sold: Sold, mapping: Mapping, stubs: tuple[RefundStub, ...], *, anew: bool = False
 ) -> Iterator[tuple[int, Found]]:
     ground = Ground(order=sold.order, sale=sold.sale, facts=state.facts, mapping=mapping)
     left = all_of(sold.sale)
     for stub in stubs:
-        yield stub.id, _credit(state, sold, ground, left, stub)
+        last = state.booked(credit_key(state, stub.id), mapping.version, anew=anew)
+        yield stub.id, _credit(_details(state, stub) or stub, last, sold, ground, left)
 
 
 def _with_held_invoice(state: OrderState, stub: RefundStub, invoice: HeldWish) -> Found:
@@ -114,47 +118,40 @@ def _without_invoice(
         yield stub.id, stay[stub.id] if stub.id in stay else Rule(name, f"refund {stub.id}: {rule.detail}")
 
 
-def _credit(state: OrderState, sold: Sold, ground: Ground, left: Left, stub: RefundStub) -> Found:
-    refund = _details(state, stub)
-    if refund is None or refund.defect:
-        return _unread(stub, refund)
+def _credit(refund: StoreRefund | RefundStub, last: LastWish | None, sold: Sold, ground: Ground, left: Left) -> Found:
+    """The credit of the next refund; what it returns is taken off what is left."""
+    if isinstance(refund, RefundStub):
+        return _unread(refund, None)
+    if refund.defect:
+        return HeldWish(reason=HoldReason.BAD_DATA, detail=refund.defect)
     if not refund.amount:
-        return Rule("zero_amount", f"refund {stub.id} paid nothing back")
+        return Rule("zero_amount", f"refund {refund.id} paid nothing back")
     try:
         amount = paid_back(refund, ground, left)
-        lines = _fixed(state, stub, amount, ground.mapping) or credit_lines(refund, ground, left)
+        booked = last if last and last.total == amount else None
+        lines = booked.lines if booked else credit_lines(refund, ground, left)
     except Held as held:
         return held_wish(held)
     left.take_off(lines)
-    return DocumentWish(document=_document(state, sold, refund, lines, ground.mapping))
+    note = _document(sold, refund, lines, ground.mapping)
+    return DocumentWish(document=note.model_copy(update={"date": booked.date}) if booked else note)
 
 
-def _fixed(state: OrderState, stub: RefundStub, amount: Decimal, mapping: Mapping) -> tuple[Line, ...]:
-    """The credit's lines as commanded before: refunds never change, so only another mapping divides them anew."""
-    last = state.wishes.get(credit_key(state, stub.id))
-    if last is None or last.total != amount or last.mapping_version != mapping.version:
-        return ()
-    return last.lines
-
-
-def _document(
-    state: OrderState, sold: Sold, refund: StoreRefund, lines: tuple[Line, ...], mapping: Mapping
-) -> CreditNote:
+def _document(sold: Sold, refund: StoreRefund, lines: tuple[Line, ...], mapping: Mapping) -> CreditNote:
     invoice, order, numbering = sold.invoice, sold.order, mapping.numbering
     order_id, refund_id = str(order.id), str(refund.id)
     net = quantise(sum((line.net for line in lines), _ZERO), order.currency)
     tax = quantise(sum((line.tax for line in lines), _ZERO), order.currency)
+    connection = invoice.sources[0].connection
     assert refund.created is not None
     return CreditNote(
-        key=credit_key(state, refund.id),
-        flow=mapping.flow,
+        key=document_key(invoice.flow, "credit_note", refund_id),
+        flow=invoice.flow,
         number=document_number(f"{numbering.invoice_prefix}R", refund_id, LIMITS),
         reference=external_reference("CM", numbering.store_code, order_id, f"R{refund_id}", limits=LIMITS),
         date=mapping.local_date(refund.created),
         currency=order.currency,
-        sources=(
-            Source(connection=state.connection, kind="refund", id=refund_id, number=order.number, parent=order_id),
-        ),
+        sources=(Source(connection=connection, kind="refund", id=refund_id, number=order.number, parent=order_id),),
         memo=mapping.memo.for_credit(
             refund_id=refund_id, number=order.number, order_id=order_id, store=numbering.store_code
         ),

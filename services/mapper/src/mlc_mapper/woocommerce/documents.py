@@ -38,23 +38,24 @@ class Mapped:
     excluded: tuple[Excluded, ...] = ()
 
 
-def map_order(state: OrderState, mapping: Mapping) -> Mapped:
+def map_order(state: OrderState, mapping: Mapping, *, anew: bool = False) -> Mapped:
     """Map an order and its refunds.
 
     Args:
         state: The order's state; one that holds no picture yet makes nothing.
         mapping: The rules of its flow.
+        anew: A person released something of the order: what was booked by other rules is booked by these.
     """
     if state.picture is None and not state.gone:
         return Mapped()
-    outcome = map_invoice(state, mapping)
+    outcome = map_invoice(state, mapping, anew=anew)
     wish = _invoice_wish(state, outcome, mapping)
     wishes = [Wished(key=invoice_key(state), kind="invoice", wish=wish)] if wish else []
     wishes += [
         Wished(key=key, kind="credit_note", wish=_withdrawn(state, key, "refund_deleted")) for key in _vanished(state)
     ]
     excluded = [_excluded(outcome, f"order:{state.order_id}")] if isinstance(outcome, Rule) and not wish else []
-    for refund_id, found in map_credits(state, outcome, mapping):
+    for refund_id, found in map_credits(state, outcome, mapping, anew=anew):
         key = credit_key(state, refund_id)
         if isinstance(found, Rule) and key not in state.wishes:
             excluded.append(_excluded(found, f"refund:{refund_id}"))

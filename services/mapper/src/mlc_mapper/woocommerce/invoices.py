@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from mlc_common.accounting import (
     HoldReason,
     Invoice,
+    Line,
     NumberLimits,
     Source,
     document_key,
@@ -20,7 +21,8 @@ from mlc_common.errors import Held
 from mlc_common.events import DocumentWish, HeldWish
 from mlc_common.money import quantise
 from mlc_mapper.mapping import Mapping
-from mlc_mapper.state import OrderState
+from mlc_mapper.state import LastWish, OrderState
+from mlc_mapper.woocommerce.accounts import rebooked
 from mlc_mapper.woocommerce.lines import Sale, invoice_lines, read_sale
 from mlc_mapper.woocommerce.order import StoreOrder
 from mlc_mapper.woocommerce.party import party, placement
@@ -62,18 +64,19 @@ def standing_of(state: OrderState, mapping: Mapping) -> Standing:
     return standing(state.picture, state.facts, mapping)
 
 
-def map_invoice(state: OrderState, mapping: Mapping) -> Outcome:
+def map_invoice(state: OrderState, mapping: Mapping, *, anew: bool = False) -> Outcome:
     """Map an order to its invoice.
 
     Args:
         state: Holds a picture, or the order is gone.
         mapping: The rules.
+        anew: See ``OrderState.booked``.
     """
     rule = rule_for(state, mapping)
     if rule is not None:
         return rule
     try:
-        return sell(state, mapping)
+        return sell(state, mapping, anew=anew)
     except Held as held:
         return held_wish(held)
 
@@ -98,8 +101,13 @@ def rule_for(state: OrderState, mapping: Mapping) -> Rule | None:
     return None
 
 
-def sell(state: OrderState, mapping: Mapping) -> Sold:
+def sell(state: OrderState, mapping: Mapping, *, anew: bool = False) -> Sold:
     """The invoice of a readable order, whatever its status.
+
+    Args:
+        state: Holds a picture.
+        mapping: The rules.
+        anew: See ``OrderState.booked``.
 
     Raises:
         Held: it cannot be mapped.
@@ -120,7 +128,25 @@ def sell(state: OrderState, mapping: Mapping) -> Sold:
     if order.total < 0:
         raise Held(HoldReason.BAD_DATA, f"the order's total is {order.total}; an invoice cannot be negative")
     sale = read_sale(order, state.facts, mapping)
-    return Sold(order=order, sale=sale, invoice=_invoice(state, order, sale, mapping))
+    sold = Sold(order=order, sale=sale, invoice=_invoice(state, order, sale, mapping))
+    last = state.booked(sold.invoice.key, mapping.version, anew=anew)
+    return _as_booked(sold, last) if last and _money(last.lines) == _money(sold.invoice.lines) else sold
+
+
+def _as_booked(sold: Sold, last: LastWish) -> Sold:
+    """The invoice on the accounts, project and date that it was commanded with, for its credits to go back on them."""
+    kept = {"lines": last.lines, "date": last.date, "placement": last.placement}
+    by_source = {line.source_line: line for line in last.lines}
+    lines = tuple(
+        replace(one, booking=rebooked(by_source[one.source]), taxes=by_source[one.source].taxes)
+        for one in sold.sale.sold
+    )
+    return replace(sold, sale=replace(sold.sale, sold=lines), invoice=sold.invoice.model_copy(update=kept))
+
+
+def _money(lines: tuple[Line, ...]) -> list[tuple[str, Decimal, Decimal, Decimal]]:
+    """What lines say of goods and money, whatever they are booked on."""
+    return [(line.source_line or line.kind.value, line.quantity, line.net, line.tax) for line in lines]
 
 
 def invoice_date(state: OrderState, mapping: Mapping) -> date:

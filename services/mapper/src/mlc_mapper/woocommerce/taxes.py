@@ -36,7 +36,7 @@ def split_taxes(
         mapping: Rates to codes.
         currency: Of the order; decides the minor unit.
         sign: -1 for a refund's line, whose amounts the store writes negative.
-        sold: The taxes of the sold line, by which a refunded tax without rates of its own is divided.
+        sold: The taxes of the sold line; a refunded tax goes back on its codes, whatever the rates are mapped to now.
 
     Raises:
         Held: a tax has no code in the mapping (``tax_code_unknown``).
@@ -53,6 +53,8 @@ def split_taxes(
     if not charged:
         raise _unknown(f"{line.label} carries a tax of {amount} {currency} and names no rate", "")
     targets = [_target(rate_id, rates, line, mapping) for rate_id, _ in charged]
+    if sold and {target.code for target in targets} - {tax.code for tax in sold}:
+        return like(sold, amount, basis, currency)
     parts = divide(amount, [one for _, one in charged], currency)
     return _merged(targets, parts, basis)
 
