@@ -148,6 +148,25 @@ def test_thirds_of_a_discount_add_up_to_the_discount() -> None:
     assert [note["lines"][0]["net"] for note in notes] == ["3.33", "3.34", "3.33"]
 
 
+def test_pieces_of_an_item_that_was_all_discounted_give_their_discount_back() -> None:
+    # 2 mugs of 5.00 free by coupon; one comes back, then the shipping is paid back with whatever is left
+    free = item(2, "0.00", subtotal="10.00", quantity=2)
+    one, rest = credits_of(
+        order(free, item(4, "3.00"), ship=(POST,)),
+        refund(25, "3.00", back(free, "0.00"), back(item(4, "3.00"), "3.00")),
+        refund(26, "8.27"),
+    )
+    assert lines_of(one)[:2] == [
+        ("item", "line:2", "5.00", "0.00", "401.00"),
+        ("discount", "discount:2", "-5.00", "0.00", "409.00"),
+    ]
+    assert lines_of(rest) == [
+        ("item", "line:2", "5.00", "0.00", "401.00"),
+        ("discount", "discount:2", "-5.00", "0.00", "409.00"),
+        ("shipping", "shipping:3", "7.95", "0.32", "404.00"),
+    ]
+
+
 def test_a_refunded_negative_fee_makes_the_credit_smaller() -> None:
     # facts §9: a refunded negative fee shows a positive total
     gift = fee(4, "-5.00", "-0.44", name="Store credit")

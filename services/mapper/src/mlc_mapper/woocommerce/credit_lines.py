@@ -17,7 +17,7 @@ from mlc_mapper.woocommerce.accounts import booking
 from mlc_mapper.woocommerce.facts import Facts
 from mlc_mapper.woocommerce.lines import Sale, SoldLine, discount_line, representable, rounding_line
 from mlc_mapper.woocommerce.order import SOURCE_PREFIX, StoreLine, StoreOrder, StoreRefund
-from mlc_mapper.woocommerce.returns import Left, spread
+from mlc_mapper.woocommerce.returns import Left, LineLeft, spread
 from mlc_mapper.woocommerce.taxes import split_taxes
 
 _ZERO = Decimal(0)
@@ -36,11 +36,12 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True)
 class Back:
-    """What goes back of one line."""
+    """What goes back of one line; ``rest`` = all that is still left of it."""
 
     net: Decimal
     taxes: tuple[Tax, ...]
     quantity: Decimal
+    rest: bool = False
 
 
 def credit_lines(refund: StoreRefund, ground: Ground, left: Left) -> tuple[Line, ...]:
@@ -109,7 +110,7 @@ def _identity(line: StoreLine, facts: Facts) -> tuple[str, int, int, str]:
 
 
 def _of_sold(sold: SoldLine, back: Back, ground: Ground, left: Left) -> list[Line]:
-    discount = _discount_back(sold, back.net, left, ground.sale.currency)
+    discount = _discount_back(sold, back, left.lines[sold.source], ground.sale.currency)
     line = Line(
         kind=sold.booking.kind,
         source_line=sold.source,
@@ -123,13 +124,15 @@ def _of_sold(sold: SoldLine, back: Back, ground: Ground, left: Left) -> list[Lin
     return [line, discount_line(sold, -discount, ground.mapping)] if discount else [line]
 
 
-def _discount_back(sold: SoldLine, net: Decimal, left: Left, currency: str) -> Decimal:
-    """The discount that goes back with ``net``: in proportion, and all of it with the last cent of the line."""
-    if not sold.discount or sold.net <= 0:
-        return _ZERO
-    line = left.lines[sold.source]
-    returned = min(max(sold.net - line.net + net, _ZERO), sold.net)
-    return quantise(_EXACT.divide(sold.discount * returned, sold.net), currency) - line.discount_back
+def _discount_back(sold: SoldLine, back: Back, left: LineLeft, currency: str) -> Decimal:
+    """The discount that goes back with a line: in proportion to the money, to the pieces where all was discounted."""
+    whole, before, now = sold.net, left.net, back.net
+    if whole <= 0:
+        whole, before, now = sold.line.quantity, left.quantity, back.quantity
+    if back.rest or whole <= 0:
+        return sold.discount - left.discount_back if back.rest else _ZERO
+    returned = min(max(whole - before + now, _ZERO), whole)
+    return quantise(_EXACT.divide(sold.discount * returned, whole), currency) - left.discount_back
 
 
 def _unsold(line: StoreLine, back: Back, ground: Ground) -> Line:
@@ -182,6 +185,7 @@ def _spread(refund: StoreRefund, rest: Decimal, ground: Ground, left: Left) -> l
     except ValueError:
         raise _exceeds(refund, rest, left.order, currency) from None
     lines: list[Line] = []
+    everything = rest == left.order
     for sold in ground.sale.sold:
         share = shares[sold.source]
         taxes = tuple(
@@ -189,8 +193,9 @@ def _spread(refund: StoreRefund, rest: Decimal, ground: Ground, left: Left) -> l
             for code, amount in share.taxes.items()
             if amount
         )
-        if share.net or taxes:
-            lines += _of_sold(sold, Back(net=share.net, taxes=taxes, quantity=_ZERO), ground, left)
+        back = Back(net=share.net, taxes=taxes, quantity=_ZERO, rest=everything)
+        made = _of_sold(sold, back, ground, left)
+        lines += made if any(line.net or line.taxes for line in made) else []
     return [*lines, rounding_line(rounding, ground.mapping)] if rounding else lines
 
 

@@ -6,7 +6,7 @@ Everything here adds up exactly: what is returned plus what is left is what was 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from mlc_common.accounting import Line, LineKind
@@ -24,11 +24,13 @@ class LineLeft:
     Attributes:
         net: After discount, without tax.
         taxes: Per tax code.
+        quantity: Pieces.
         discount_back: How much of the line's discount was given back so far.
     """
 
     net: Decimal
     taxes: dict[str, Decimal]
+    quantity: Decimal
     discount_back: Decimal = _ZERO
 
 
@@ -50,9 +52,7 @@ class Left:
 
     def copy(self) -> Left:
         """Another one that can be changed by itself."""
-        lines = {
-            source: LineLeft(line.net, dict(line.taxes), line.discount_back) for source, line in self.lines.items()
-        }
+        lines = {source: replace(line, taxes=dict(line.taxes)) for source, line in self.lines.items()}
         return Left(self.order, lines, dict(self.accounts), self.rounding)
 
     def take_off(self, lines: Iterable[Line]) -> None:
@@ -83,7 +83,10 @@ def all_of(sale: Sale) -> Left:
     """Nothing returned yet."""
     return Left(
         order=sale.total,
-        lines={sold.source: LineLeft(sold.net, {tax.code: tax.amount for tax in sold.taxes}) for sold in sale.sold},
+        lines={
+            sold.source: LineLeft(sold.net, {tax.code: tax.amount for tax in sold.taxes}, sold.line.quantity)
+            for sold in sale.sold
+        },
         accounts={tax.code: tax.account for sold in sale.sold for tax in sold.taxes},
         rounding=sale.rounding,
     )
@@ -136,5 +139,6 @@ def _proportion(amount: Decimal, parts: list[Decimal], currency: str) -> list[De
 
 def _take_off_line(item: LineLeft, line: Line) -> None:
     item.net -= line.net
+    item.quantity -= line.quantity
     for tax in line.taxes:
         item.taxes[tax.code] = item.taxes.get(tax.code, _ZERO) - tax.amount
