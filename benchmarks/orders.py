@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-SECRET = "benchmark-webhook-secret"  # noqa: S105 - the key of a store that does not exist
+SECRET = "benchmark-webhook-secret"
 _BODY = Path(__file__).parents[1] / "tests" / "data" / "woocommerce" / "orders" / "guest-paid.json"
 
 
