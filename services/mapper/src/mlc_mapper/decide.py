@@ -21,13 +21,14 @@ from mlc_mapper.woocommerce.documents import Wished, map_order
 from mlc_mapper.woocommerce.told import GoneTold, HintTold, OrderTold, Told, read
 
 
-def decide(state: OrderState, event: RawInput, mapping: Mapping) -> Decision | NotAnOrder:
+def decide(state: OrderState, event: RawInput, mapping: Mapping, *, told: Told | None = None) -> Decision | NotAnOrder:
     """Decide about one raw event.
 
     Args:
         state: The order's state before the event (``OrderState(flow, connection, order_id)`` when it is unknown).
         event: The event, about this order.
         mapping: The rules in force for the flow.
+        told: What ``read`` made of this event, if that was called already.
 
     Returns:
         What to store and publish, or why the event says nothing of an order.
@@ -37,11 +38,11 @@ def decide(state: OrderState, event: RawInput, mapping: Mapping) -> Decision | N
     """
     if mapping.flow != state.flow:
         raise ValueError(f"the mapping of flow {mapping.flow} was given to an order of flow {state.flow}")
-    told = read(event)
-    if isinstance(told, NotAnOrder):
-        return told
-    after = fold(state, told)
-    request = _request(state, after, told, mapping)
+    said = told or read(event)
+    if isinstance(said, NotAnOrder):
+        return said
+    after = fold(state, said)
+    request = _request(state, after, said, mapping)
     if request is not None:
         fetches = () if request.fetch_id in after.asked else (request,)
         return Decision(state=asked(after, request.fetch_id), fetches=fetches)

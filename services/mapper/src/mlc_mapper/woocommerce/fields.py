@@ -18,9 +18,6 @@ from mlc_common.money import AmountError, parse_amount
 
 Json = dict[str, Any]
 
-MAX_DEPTH = 100
-"""Levels of nesting that are looked at; an order of WooCommerce has five, with plugins' meta data perhaps ten."""
-
 _AMOUNT_LENGTH = 64
 _YEARS = range(1990, 2200)
 
@@ -115,27 +112,15 @@ def objects(record: Json, key: str, where: str) -> list[Json]:
 def digest(record: Json) -> str:
     """SHA-256 of what a record says, whatever the order of its keys and the form of its numbers; ``_links`` aside.
 
-    The record must not be nested deeper than ``MAX_DEPTH``.
+    Raises:
+        Held: the record nests deeper than can be read.
     """
     said = {key: value for key, value in record.items() if key != "_links"}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
+    try:
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=str)
+    except RecursionError:
+        raise bad_data("order", "nested too deeply") from None
     return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def too_deep(value: Any) -> bool:
-    """Whether a value is nested deeper than ``MAX_DEPTH``; itself not recursive."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        if not inner:
-            return False
-        level = inner
-    return True
 
 
 def _path(where: str, key: str) -> str:

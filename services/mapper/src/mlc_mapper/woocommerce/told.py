@@ -109,8 +109,6 @@ def _body(body: Json) -> Told | NotAnOrder:
         return _action(body)
     if not fields.is_id(body.get("id")):
         return NotAnOrder(_no_order(body))
-    if fields.too_deep(body):
-        return NotAnOrder("nested too deeply")
     order_id: int = body["id"]
     if len(body) == 1:
         return HintTold(order_id=order_id, because="deleted")
