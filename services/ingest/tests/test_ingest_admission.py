@@ -13,6 +13,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlc_common.accounting.identity import event_id, event_id_text
 from mlc_common.events import RAW_WEBHOOK, Topics
 from mlc_common.events.envelope import from_record
 from mlc_ingest.admission import Admitted, Claim, Ping, Reason, Refused, admit, look_at_head, object_id, subject
@@ -365,3 +366,8 @@ def test_the_quick_look_finds_what_parsing_finds(value: object, compact: bool, i
 def test_the_id_in_front_is_the_id(number: int, rest: str) -> None:
     body = json.dumps({"id": number, "name": rest}, separators=(",", ":")).encode()
     assert subject("shop", "order", body) == f"shop:order:{number}"
+
+
+@given(st.lists(st.text(), min_size=1, max_size=5))
+def test_the_quick_way_to_an_events_id_gives_the_same_id(parts: list[str]) -> None:
+    assert event_id_text(*parts) == str(event_id(*parts))

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from mlc_common import exactjson
-from mlc_common.accounting.identity import digest, event_id
+from mlc_common.accounting.identity import digest, event_id_text
 from mlc_common.errors import Undecodable
 from mlc_common.events import RAW_WEBHOOK, Envelope, Topics
 from mlc_ingest.secrets import ActiveSecrets
@@ -26,15 +27,17 @@ PING_LIMIT = 64
 _SIGNATURE = b"x-wc-webhook-signature"
 _TOPIC = b"x-wc-webhook-topic"
 _RESOURCE = b"x-wc-webhook-resource"
-_EVIDENCE = (
-    ("whtopic", _TOPIC),
-    ("whresource", _RESOURCE),
-    ("whevent", b"x-wc-webhook-event"),
-    ("whid", b"x-wc-webhook-id"),
-    ("whdelivery", b"x-wc-webhook-delivery-id"),
-    ("whsource", b"x-wc-webhook-source"),
-    ("useragent", b"user-agent"),
-)
+_DELIVERY = b"x-wc-webhook-delivery-id"
+_REPEATED = {
+    _TOPIC: "whtopic",
+    _RESOURCE: "whresource",
+    b"x-wc-webhook-event": "whevent",
+    b"x-wc-webhook-id": "whid",
+    b"x-wc-webhook-source": "whsource",
+    b"user-agent": "useragent",
+}
+"""Headers that are the same on every delivery of a webhook, and the extensions that keep them."""
+
 _LONGEST_HEADER = 300
 _SIGNATURE_SHAPE = re.compile(rb"[A-Za-z0-9+/]{43}=")
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
@@ -164,11 +167,11 @@ def admit(
         return Ping() if _PING.fullmatch(body) else Refused(Reason.NO_SIGNATURE)
     if not verify(secrets.values, body, claim.signature):
         return Refused(Reason.BAD_SIGNATURE)
-    kind = _kind(claim.headers)
+    kind, event = _kind_and_event(claim.headers.get(_TOPIC, b""), claim.headers.get(_RESOURCE, b""))
     return Admitted(
         topic=topics.raw_reference if kind in _REFERENCE else topics.raw_orders,
         envelope=_envelope(claim, body, kind, topics.tenant, now),
-        event=_event(kind, claim.headers),
+        event=event,
     )
 
 
@@ -201,32 +204,34 @@ def object_id(body: bytes, *, action: bool = False) -> int | None:
     return named if type(named) is int and 0 < named <= _LARGEST_ID else None
 
 
-def _kind(headers: dict[bytes, bytes]) -> str:
-    """The resource by the topic, else by its own header; an order where neither can be read."""
-    for header in (headers.get(_TOPIC, b"").partition(b".")[0], headers.get(_RESOURCE, b"")):
-        name = header.decode("latin-1").strip().lower()
-        if _RESOURCE_NAME.fullmatch(name):
-            return name
-    return "order"
+@lru_cache(maxsize=256)
+def _kind_and_event(topic: bytes, resource: bytes) -> tuple[str, str]:
+    """What a webhook is about, and the store's name for what happened, by the two headers that say so.
 
-
-def _event(kind: str, headers: dict[bytes, bytes]) -> str:
-    event = headers.get(_TOPIC, b"").decode("latin-1").strip().lower()
-    if event in _EVENTS:
-        return event
-    return kind if kind == "action" else "other"
+    The resource is the topic's, else that of its own header; an order where neither can be read.
+    """
+    event = topic.decode("latin-1").strip().lower()
+    names = (event.partition(".")[0], resource.decode("latin-1").strip().lower())
+    kind = next((name for name in names if _RESOURCE_NAME.fullmatch(name)), "order")
+    if event not in _EVENTS:
+        event = kind if kind == "action" else "other"
+    return kind, event
 
 
 def _envelope(claim: Claim, body: bytes, kind: str, tenant: str, now: datetime) -> Envelope:
     sha256 = digest(body)
     headers = claim.headers
-    extensions = {name: _printable(headers[header]) for name, header in _EVIDENCE if headers.get(header)}
-    extensions["whsignature"] = claim.signature or ""
-    extensions["sha256"] = sha256
-    extensions["size"] = str(len(body))
-    extensions["connection"] = claim.connection
+    extensions = {
+        **_evidence(*map(headers.get, _REPEATED)),
+        "whsignature": claim.signature or "",
+        "sha256": sha256,
+        "size": str(len(body)),
+        "connection": claim.connection,
+    }
+    if delivery := headers.get(_DELIVERY):
+        extensions["whdelivery"] = _printable(delivery)
     return Envelope(
-        id=str(event_id(claim.connection, "webhook", kind, sha256)),
+        id=event_id_text(claim.connection, "webhook", kind, sha256),
         type=RAW_WEBHOOK,
         source=f"/{tenant}/{claim.connection}",
         subject=subject(claim.connection, kind, body),
@@ -235,6 +240,12 @@ def _envelope(claim: Claim, body: bytes, kind: str, tenant: str, now: datetime) 
         content_type=_printable(headers.get(b"content-type", b"")) or "application/octet-stream",
         extensions=extensions,
     )
+
+
+@lru_cache(maxsize=512)
+def _evidence(*values: bytes | None) -> dict[str, str]:
+    """The extensions of the headers that are repeated; never changed by whoever gets it."""
+    return {name: _printable(value) for name, value in zip(_REPEATED.values(), values, strict=True) if value}
 
 
 def _printable(value: bytes) -> str:

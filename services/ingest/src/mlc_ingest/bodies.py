@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from mlc_ingest.asgi import Receive
+from mlc_ingest.asgi import Message, Receive
+from mlc_ingest.deadlines import Deadlines
 
 _DRAIN_SECONDS = 5.0
 _DRAIN_LIMITS = 16
@@ -42,6 +43,7 @@ class Bodies:
 
     def __init__(self, *, limit: int, seconds: float, memory: int) -> None:
         self._limit, self._seconds, self._memory = limit, seconds, memory
+        self._deadlines = Deadlines(seconds)
         self.held = 0
 
     async def read(self, receive: Receive, *, announced: bytes | None, limit: int | None = None) -> bytes:
@@ -59,10 +61,17 @@ class Bodies:
         if announced is not None and announced.isdigit() and int(announced[:20]) > most:
             raise TooLarge
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._all(receive, most)
+            with self._deadlines.guard():
+                message = await receive()
+                if message.get("more_body"):
+                    return await self._all(message, receive, most)
         except TimeoutError:
             raise TooSlow from None
+        body = _part(message)
+        if len(body) > most:
+            raise TooLarge
+        self.held += len(body)
+        return body
 
     def release(self, body: bytes) -> None:
         """The body is not held any more."""
@@ -84,32 +93,28 @@ class Bodies:
             pass
         return False
 
-    async def _all(self, receive: Receive, most: int) -> bytes:
-        body, more = await _part(receive)
-        if not more and len(body) <= most:
-            self.held += len(body)
-            return body
-        held = 0
+    async def _all(self, message: Message, receive: Receive, most: int) -> bytes:
+        """A body that comes in parts."""
         whole = bytearray()
         try:
             while True:
-                whole += body
-                self.held += len(body)
-                held += len(body)
-                if held > most:
+                part = _part(message)
+                whole += part
+                self.held += len(part)
+                if len(whole) > most:
                     raise TooLarge
-                if not more:
+                if not message.get("more_body"):
                     return bytes(whole)
                 if self.held > self._memory:
                     raise TooBusy
-                body, more = await _part(receive)
+                message = await receive()
         except BaseException:
-            self.held -= held
+            self.held -= len(whole)
             raise
 
 
-async def _part(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
+def _part(message: Message) -> bytes:
     if message["type"] != "http.request":
         raise Gone
-    return message.get("body", b""), message.get("more_body", False)
+    part: bytes = message.get("body", b"")
+    return part

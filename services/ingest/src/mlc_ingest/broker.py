@@ -17,6 +17,7 @@ from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
 from mlc_common.events import Envelope, Topics
 from mlc_common.log import Appended, LogProducer, ensure_topics
+from mlc_ingest.deadlines import Deadlines
 
 _RETRY_S = 1.0
 _REACHABLE_FOR_S = 2.0
@@ -52,7 +53,7 @@ class Broker:
         self._bootstrap, self._clock = bootstrap, clock
         self._topics = (topics.raw_orders, topics.raw_reference, topics.audit)
         self._replication = replication
-        self._seconds = seconds
+        self._deadlines = Deadlines(seconds)
         self._producer: LogProducer | None = None
         self._connected = asyncio.Event()
         self._useless = asyncio.Event()
@@ -61,11 +62,11 @@ class Broker:
     async def publish(self, topic: str, envelope: Envelope) -> Appended:
         """See ``Log``. An event that a producer could not append for good goes through its successor, with its id."""
         try:
-            async with asyncio.timeout(self._seconds):
+            with self._deadlines.guard():
                 while True:
-                    await self._connected.wait()
-                    appended = await self._publish(topic, envelope)
-                    if appended is not None:
+                    if self._producer is None:
+                        await self._connected.wait()
+                    elif (appended := await self._publish(self._producer, topic, envelope)) is not None:
                         return appended
         except TimeoutError:
             raise Retryable("the log did not acknowledge in time") from None
@@ -94,11 +95,8 @@ class Broker:
                 _log.warning("ingest.log_unavailable", error=type(error).__name__)
             await self._clock.sleep(_RETRY_S)
 
-    async def _publish(self, topic: str, envelope: Envelope) -> Appended | None:
+    async def _publish(self, producer: LogProducer, topic: str, envelope: Envelope) -> Appended | None:
         """None where the producer is of no use any more."""
-        producer = self._producer
-        if producer is None:
-            return None
         try:
             return await producer.publish(topic, envelope)
         except Retryable as error:

@@ -20,7 +20,7 @@ from mlc_ingest.broker import Log
 from mlc_ingest.counting import Counting, Trouble
 from mlc_ingest.refusals import Refusals
 from mlc_ingest.secrets import ActiveSecrets, Secrets
-from mlc_ingest.tracing import traced
+from mlc_ingest.tracing import recording, traced
 
 PREFIX = "/hooks/"
 RETRY_AFTER_S = 10
@@ -73,6 +73,7 @@ class Gateway:
         self._topics, self._secrets, self._log = topics, secrets, log
         self._bodies, self._refusals, self._counting = bodies, refusals, counting
         self._clock, self._behind = clock, behind
+        self._recording = recording()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -147,13 +148,16 @@ class Gateway:
 
     async def _append(self, connection: str, admitted: Admitted) -> Answer:
         started = self._clock.monotonic()
-        with traced(connection, admitted) as envelope:
-            try:
-                await self._log.publish(admitted.topic, envelope)
-            except Retryable as error:
-                self._counting.troubled(connection, Trouble.LOG_UNAVAILABLE)
-                _log.warning("ingest.not_appended", connection=connection, detail=str(error))
-                return UNAVAILABLE
+        try:
+            if self._recording:
+                with traced(connection, admitted) as envelope:
+                    await self._log.publish(admitted.topic, envelope)
+            else:
+                await self._log.publish(admitted.topic, admitted.envelope)
+        except Retryable as error:
+            self._counting.troubled(connection, Trouble.LOG_UNAVAILABLE)
+            _log.warning("ingest.not_appended", connection=connection, detail=str(error))
+            return UNAVAILABLE
         crash.point("ingest.after_publish")
         self._counting.received(connection, admitted, self._clock.monotonic() - started)
         return OK

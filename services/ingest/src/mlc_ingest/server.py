@@ -30,6 +30,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.logger = _log
         self._head_bytes = 0
         self._in_head = True
+        self._begun = False
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
@@ -47,15 +48,18 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._begun:
+            self._wait()
 
     def on_message_begin(self) -> None:
-        self._wait()
+        self._begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head = self._begun = False
         self._head_bytes = 0
-        self._stop_waiting()
+        if self._patience is not None:
+            self._stop_waiting()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -13,6 +13,11 @@ from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6d1a0a52-5b0c-5e6e-9d0e-6d6c2d636f6e")
 
+# What RFC 9562 §5.5 puts into the hash: version 5 and the variant.
+_NAMESPACE_BYTES = NAMESPACE.bytes
+_UUID5_BITS = 5 << 76 | 2 << 62
+_VARIABLE_BITS = (1 << 128) - 1 & ~(0xF << 76 | 3 << 62)
+
 
 def _id(*parts: str | int) -> UUID:
     return uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts))
@@ -36,6 +41,13 @@ def party_key(flow: str, customer: str) -> UUID:
 def event_id(*parts: str | int) -> UUID:
     """The id of an event, made from what makes it that event (connection, kind, id, content digest …)."""
     return _id("event", *parts)
+
+
+def event_id_text(*parts: str) -> str:
+    """``str(event_id(*parts))`` in a third of the time, for the webhook gateway (every request makes one)."""
+    hashed = hashlib.sha1(_NAMESPACE_BYTES + "\x1f".join(("event", *parts)).encode(), usedforsecurity=False).digest()
+    text = f"{int.from_bytes(hashed[:16], 'big') & _VARIABLE_BITS | _UUID5_BITS:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def digest(data: bytes) -> str:

@@ -50,17 +50,17 @@ class Envelope:
 
     def headers(self) -> Headers:
         """The Kafka headers of this event."""
-        fixed = {
-            "specversion": "1.0",
-            "id": self.id,
-            "type": self.type,
-            "source": self.source,
-            "subject": self.subject,
-            "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        }
-        out = [(_PREFIX + name, value.encode()) for name, value in fixed.items()]
-        out += [(_PREFIX + name, value.encode()) for name, value in self.extensions.items()]
-        return [*out, ("content-type", self.content_type.encode())]
+        time = self.time.astimezone(UTC).isoformat().removesuffix("+00:00")
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.id.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_subject", self.subject.encode()),
+            ("ce_time", f"{time}Z".encode()),
+            *[(_PREFIX + name, value.encode()) for name, value in self.extensions.items()],
+            ("content-type", self.content_type.encode()),
+        ]
 
 
 def from_record(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope:
