@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import structlog
 
 from mlc_common.errors import ConfigurationError, Rejected, Retryable, Unconfirmed
+from mlc_common.events import PollCompleted
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
 from mlc_common.settings import load
@@ -102,7 +103,9 @@ async def _while_leased(served: Served, runtime: Runtime, settings: PollerSettin
 async def _work(served: Served, runtime: Runtime, settings: PollerSettings, asked: asyncio.Event) -> None:
     connection, clock = served.connection.id, runtime.clock
     async with await open_client(served.connection, runtime.vault, clock, HttpMetrics(runtime.metrics)) as client:
-        snapshots = Snapshots(client, runtime.log, runtime.topics, connection, clock, served.needs)
+        snapshots = Snapshots(
+            client, runtime.log, runtime.topics, connection, clock, metrics=runtime.metrics, needs=served.needs
+        )
         poll = OrderPoll(
             runtime.pool,
             client,
@@ -116,20 +119,37 @@ async def _work(served: Served, runtime: Runtime, settings: PollerSettings, aske
         )
         care = WebhookCare(client, runtime.vault, connection, await _public_url(runtime, settings))
         async with asyncio.TaskGroup() as group:
-            group.create_task(_every(runtime, "webhooks", settings.poller_webhook_seconds, care.ensure))
-            group.create_task(_every(runtime, "poll", settings.poller_interval_seconds, poll.poll))
-            group.create_task(_every(runtime, "sweep", settings.poller_sweep_seconds, poll.sweep))
+            pace = _Pace(runtime, connection)
+            group.create_task(pace.every(settings.poller_webhook_seconds, "webhooks", care.ensure))
+            group.create_task(pace.every(settings.poller_interval_seconds, "orders", poll.poll))
+            group.create_task(pace.every(settings.poller_sweep_seconds, "orders-sweep", poll.sweep))
             group.create_task(_answer(runtime, snapshots, asked))
 
 
-async def _every(runtime: Runtime, what: str, seconds: float, act: Callable[[], Awaitable[object]]) -> None:
-    """Do it now and again; trouble of the other side is said and waited out."""
-    while True:
-        try:
-            await act()
-        except (Retryable, Rejected, Unconfirmed, ConfigurationError, *UNAVAILABLE) as error:
-            _log.warning("poller.postponed", what=what, error=type(error).__name__, detail=str(error))
-        await runtime.clock.sleep(seconds)
+@dataclass(frozen=True)
+class _Pace:
+    """Does things again and again for one connection, and counts how that went."""
+
+    runtime: Runtime
+    connection: str
+
+    async def every(self, seconds: float, what: str, act: Callable[[], Awaitable[PollCompleted | bool]]) -> None:
+        """Now and every ``seconds``; trouble of the other side is said and waited out."""
+        while True:
+            try:
+                done = await act()
+            except (Retryable, Rejected, Unconfirmed, ConfigurationError, *UNAVAILABLE) as error:
+                _log.warning("poller.postponed", what=what, error=type(error).__name__, detail=str(error))
+                self._count(what, "postponed")
+            else:
+                self._count(what, "done")
+                if isinstance(done, PollCompleted):
+                    cursor = self.runtime.metrics.poll_cursor_seconds.labels(self.connection, what)
+                    cursor.set(done.until.timestamp())
+            await self.runtime.clock.sleep(seconds)
+
+    def _count(self, what: str, outcome: str) -> None:
+        self.runtime.metrics.polls.labels(self.connection, what, outcome).inc()
 
 
 async def _answer(runtime: Runtime, snapshots: Snapshots, asked: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from mlc_common.accounting import digest, event_id
 from mlc_common.clock import Clock
 from mlc_common.events import OrderSnapshot, Topics, encode, order_subject
 from mlc_common.log import LogProducer
+from mlc_common.telemetry import MetricsRegistry
 from mlc_vendors.woocommerce.client import WooCommerceClient
 
 _REMEMBERED = 20_000
@@ -30,6 +31,7 @@ class Snapshots:
     topics: Topics
     connection: str
     clock: Clock
+    metrics: MetricsRegistry
     needs: frozenset[str] = frozenset()
     _last: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
@@ -66,6 +68,7 @@ class Snapshots:
         )
         await self.log.publish(self.topics.raw_orders, envelope)
         crash.point("poller.after_publish")
+        self.metrics.snapshots.labels(self.connection, "asked for" if fetch_id else "polled").inc()
         self._remember(order_id, said)
         return True
 
