@@ -6,17 +6,17 @@ currency (architecture §5), so that a new billing address is no change of the m
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
-from mlc_common import exactjson
 from mlc_common.accounting.documents import CreditNote, Invoice, Line, Value
 from mlc_common.accounting.identity import digest
 
 
 def canonical(value: Value) -> bytes:
     """The one JSON text of a value: keys sorted, amounts as strings."""
-    return exactjson.dumps(_sorted(value.model_dump(mode="json")))
+    return _compact(value.model_dump(mode="json"))
 
 
 def content_digest(value: Value) -> str:
@@ -27,7 +27,7 @@ def content_digest(value: Value) -> str:
 def source_digest(document: Invoice | CreditNote) -> str:
     """SHA-256 over line ids, quantities, amounts, taxes and currency, in the order of line ids."""
     lines = sorted(_line(line) for line in document.lines)
-    return digest(exactjson.dumps([document.type, document.currency, lines]))
+    return digest(_compact([document.type, document.currency, lines]))
 
 
 def _line(line: Line) -> list[Any]:
@@ -39,9 +39,6 @@ def _text(amount: Decimal) -> str:
     return format(amount.normalize() if amount else Decimal(0), "f")
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return value
+def _compact(value: Any) -> bytes:
+    """JSON with sorted keys; amounts are text already, so the standard library's fast encoder will do."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -37,16 +37,24 @@ def _currency(value: Any) -> Any:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 """Text that says something."""
 
-Account = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=13)]
+_NUMBER_LIKE = WithJsonSchema({"type": ["string", "number"]})
+"""To an editor ``401.00`` without quotes is a number; here it is the text that stands there."""
+
+Account = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=13), _NUMBER_LIKE]
 """An account number as the ERP writes it (Deltek facts §13: at most 13 characters)."""
 
 TaxCode = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10)]
 """A tax code as the ERP writes it (Deltek facts §13: at most 10 characters)."""
 
 Tolerance = Annotated[
-    Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"})
+    Decimal,
+    BeforeValidator(_amount),
+    WithJsonSchema({"type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?$", "minimum": 0}),
 ]
 """A difference in major units of the currency, zero or more."""
+
+CustomerId = Annotated[str, StringConstraints(pattern="^[1-9][0-9]*$"), _NUMBER_LIKE]
+"""The store's own id of a customer."""
 
 Currency = Annotated[str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 """An ISO 4217 code."""
@@ -66,8 +74,8 @@ class Numbering(Rule):
         description="Short name of the store in references: IN-WC01-1001. Unique among the stores of one ERP.",
     )
     invoice_prefix: str = Field(
-        pattern="^[A-Z][A-Z0-9]{0,2}$",
-        description="Start of invoice numbers: WA gives WA01001 and, for credits, WAR00077. Unique among stores.",
+        pattern="^[A-Z][A-Z0-9]$",  # of one length, so that no store's credits look like another's invoices
+        description="Two characters before numbers: WA gives WA01001 and, for credits, WAR00077. Unique among stores.",
     )
 
 
@@ -97,7 +105,7 @@ class Project(Rule):
 class FirmRule(Rule):
     """One buyer whose firm in the ERP is named outright."""
 
-    customer: str | None = Field(default=None, pattern="^[1-9][0-9]*$", description="The store's customer id.")
+    customer: CustomerId | None = Field(default=None, description="The store's customer id.")
     email: str | None = Field(default=None, pattern="^[^@\\s]+@[^@\\s]+$", description="The buyer's e-mail address.")
     firm: Text = Field(description="The firm's id in the ERP (Deltek: ClientID).")
 
@@ -212,7 +220,7 @@ class TaxTarget(Rule):
     """What a tax rate of the store is in the ERP."""
 
     code: TaxCode = Field(description="The ERP's tax code.")
-    account: str = Field(default="", max_length=13, description="Liability account; empty = that of the code.")
+    account: Account | Literal[""] = Field(default="", description="Liability account; empty = that of the code.")
 
 
 class Taxes(Rule):

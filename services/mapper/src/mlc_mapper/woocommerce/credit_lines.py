@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cached_property
 
 from mlc_common.accounting import HoldReason, Line, LineKind, Tax
 from mlc_common.errors import Held
@@ -22,6 +23,7 @@ from mlc_mapper.woocommerce.taxes import split_taxes
 
 _ZERO = Decimal(0)
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+_Identity = tuple[str, int, int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,14 @@ class Ground:
     sale: Sale
     facts: Facts
     mapping: Mapping
+
+    @cached_property
+    def by_identity(self) -> dict[_Identity, list[SoldLine]]:
+        """The sold lines by what was sold."""
+        found: dict[_Identity, list[SoldLine]] = {}
+        for sold in self.sale.sold:
+            found.setdefault(_identity(sold.line, self.facts), []).append(sold)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +107,12 @@ def _returned(line: StoreLine, refund: StoreRefund, ground: Ground, left: Left) 
 def _sold(line: StoreLine, ground: Ground) -> SoldLine | None:
     """The sold line that a refund's line returns; where it names none, the only one that is the same thing."""
     if line.refers_to:
-        return ground.sale.find(line.refers_to)
-    same = [sold for sold in ground.sale.sold if _identity(sold.line, ground.facts) == _identity(line, ground.facts)]
+        return ground.sale.by_id.get(line.refers_to)
+    same = ground.by_identity.get(_identity(line, ground.facts), [])
     return same[0] if len(same) == 1 else None
 
 
-def _identity(line: StoreLine, facts: Facts) -> tuple[str, int, int, str]:
+def _identity(line: StoreLine, facts: Facts) -> _Identity:
     fact = facts.items.get(line.id)
     if line.kind == "item" and (line.product_id or fact):
         return ("item", *((fact.product_id, fact.variation_id) if fact else (line.product_id, line.variation_id)), "")

@@ -89,7 +89,10 @@ def rule_for(state: OrderState, mapping: Mapping) -> Rule | None:
         return Rule(stands.value, f"order {state.order_id} {where} the store")
     assert picture is not None
     if stands in (Standing.NOT_PAID, Standing.REFUNDED_UNPAID, Standing.CANCELLED):
-        return Rule(stands.value, f"the order's status is {picture.status}")
+        unpaid = stands is not Standing.CANCELLED and picture.status not in mapping.statuses.open
+        return Rule(
+            stands.value, f"the order's status is {picture.status}" + (", without a payment date" if unpaid else "")
+        )
     if stands is Standing.UNKNOWN or picture.order is None:
         return None
     day = invoice_date(state, mapping)

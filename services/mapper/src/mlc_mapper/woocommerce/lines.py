@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from mlc_common.accounting import HoldReason, Line, LineKind, Tax
 from mlc_common.errors import Held
@@ -54,9 +55,10 @@ class Sale:
     sold: tuple[SoldLine, ...]
     rounding: Decimal
 
-    def find(self, line_id: int) -> SoldLine | None:
-        """The sold line with an id of the store (item ids are one counter over all kinds, facts §7)."""
-        return next((sold for sold in self.sold if sold.line.id == line_id), None)
+    @cached_property
+    def by_id(self) -> dict[int, SoldLine]:
+        """The sold lines by the store's id (item ids are one counter over all kinds, facts §7)."""
+        return {sold.line.id: sold for sold in self.sold}
 
 
 def read_sale(order: StoreOrder, facts: Facts, mapping: Mapping) -> Sale:
