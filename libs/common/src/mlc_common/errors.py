@@ -4,6 +4,7 @@ ConnectorError                 everything we raise on purpose
 ├── ConfigurationError         a person must change a setting, a mapping or a credential; retrying is useless
 ├── Held                       one document cannot go on; a bookkeeper clears it (reason + what to do)
 ├── Retryable                  try again later, nothing is decided (``after`` seconds where the other side said so)
+│   └── ServerUnreachable      our own Kafka or PostgreSQL does not answer; names the address and the setting
 ├── Unconfirmed                we sent a write and do not know whether it took effect: look before anything else
 ├── Rejected                   the other side understood and refused (``code`` is its own or our class of it)
 └── Undecodable                bytes that no reader of ours understands: dead letter
@@ -14,6 +15,8 @@ secrets or answer bodies that were not checked (gateways echo forms).
 
 from __future__ import annotations
 
+import socket
+import ssl
 from typing import ClassVar
 
 
@@ -57,6 +60,15 @@ class Retryable(ConnectorError):  # noqa: N818
         self.after = after
 
 
+class ServerUnreachable(Retryable, ConnectionError):  # noqa: N818
+    """Our own Kafka or PostgreSQL does not answer; the message names the address and the setting that gave it.
+
+    Also the ConnectionError that it stands for: who waits for a server to come back need not know both.
+    """
+
+    code = "unreachable"
+
+
 class Unconfirmed(ConnectorError):  # noqa: N818
     """A write was sent and its outcome is unknown. Look for ``reference`` before doing anything else."""
 
@@ -82,3 +94,18 @@ class Undecodable(ConnectorError):  # noqa: N818
     """Bytes that no reader of ours understands."""
 
     code = "undecodable"
+
+
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "nothing listens there"),
+    (socket.gaierror, "the name of the host is not known"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (ssl.SSLError, "TLS fails"),
+    (TimeoutError, "no answer in time"),
+    (ConnectionError, "the connection was cut"),
+)
+
+
+def in_words(error: BaseException) -> str:
+    """What a failed connection means, for people; never the error's own text: it may hold an address with password."""
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)

@@ -74,7 +74,7 @@ def load(cls: type[Settings], **overrides: Any) -> Settings:
         return cls(**overrides)
     except ValidationError as error:
         lines = [_explain(cls, each["loc"], missing=each["type"] == "missing") for each in error.errors()]
-    raise ConfigurationError("; ".join(dict.fromkeys(lines)))
+    raise ConfigurationError("\n".join(dict.fromkeys(lines)))
 
 
 def _explain(cls: type[BaseSettings], location: tuple[int | str, ...], *, missing: bool) -> str:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    KafkaError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
-from mlc_common.errors import ConfigurationError
+from mlc_common.errors import ConfigurationError, ServerUnreachable
 from mlc_common.events.topics import MESSAGE_LIMIT, PARTITIONS
 
 RECORD_LIMIT = MESSAGE_LIMIT + 1024 * 1024
@@ -18,6 +28,16 @@ _CONFIG = {
     "retention.bytes": "-1",
     "cleanup.policy": "delete",
     "max.message.bytes": str(RECORD_LIMIT),
+}
+
+_CONNECT_S = 15.0
+"""How long the first answer of a broker may take."""
+
+_ADVICE: dict[type[KafkaError], str] = {
+    InvalidReplicationFactorError: "set MLC_KAFKA_REPLICATION to the number of brokers at the most",
+    TopicAuthorizationFailedError: "allow our user to create topics with the tenant's prefix",
+    ClusterAuthorizationFailedError: "allow our user to create topics with the tenant's prefix",
+    PolicyViolationError: "the cluster has a policy for topics; let these pass",
 }
 
 
@@ -33,17 +53,51 @@ async def ensure_topics(
         partitions: Fixed for a topic's life.
 
     Raises:
-        ConfigurationError: the broker refuses to create a topic.
+        ConfigurationError: the address is none, or the broker refuses to create a topic.
+        ServerUnreachable: no broker answers.
     """
     config = _CONFIG | ({"min.insync.replicas": "2"} if replication >= 3 else {})
     wanted = [NewTopic(name, partitions, replication, topic_configs=config) for name in topics]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        answer = await admin.create_topics(wanted)
-    finally:
-        await admin.close()
-    for topic, code, *rest in answer.topic_errors:
+    for topic, code, *rest in await _create(bootstrap, wanted):
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
-            raise ConfigurationError(f"the broker refused to create topic {topic}: {error.__name__} {rest or ''}")
+            said = " ".join(str(each) for each in rest if each)
+            advice = _ADVICE.get(error, "see the broker's log")
+            raise ConfigurationError(f"Kafka refuses to create the topic {topic}: {said or error.__name__}; {advice}")
+
+
+async def _create(bootstrap: str, wanted: list[NewTopic]) -> list[tuple[Any, ...]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await _start(admin, bootstrap)
+        return await _ask(admin, bootstrap, wanted)
+    finally:
+        await admin.close()
+
+
+async def _start(admin: AIOKafkaAdminClient, bootstrap: str) -> None:
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            await admin.start()
+    except ValueError:
+        raise ConfigurationError(
+            "KAFKA_BOOTSTRAP_SERVERS is no list of brokers; write host:port, several separated by commas"
+        ) from None
+    except (KafkaError, OSError) as error:
+        # What exactly failed is in the client's own log: it tries every broker of the list.
+        why = "no answer in time" if isinstance(error, TimeoutError) else "no broker answers there"
+        raise ServerUnreachable(
+            f"Kafka at {bootstrap} cannot be reached ({why}); "
+            "see that it runs, and that KAFKA_BOOTSTRAP_SERVERS names it"
+        ) from None
+
+
+async def _ask(admin: AIOKafkaAdminClient, bootstrap: str, wanted: list[NewTopic]) -> list[tuple[Any, ...]]:
+    try:
+        found: list[tuple[Any, ...]] = (await admin.create_topics(wanted)).topic_errors
+    except (KafkaError, OSError) as error:
+        raise ServerUnreachable(
+            f"Kafka at {bootstrap} answers, but not under the address that it gives for itself "
+            f"({type(error).__name__}); see the brokers' advertised.listeners"
+        ) from None
+    return found

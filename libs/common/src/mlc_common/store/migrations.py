@@ -9,7 +9,10 @@ import logging
 from pathlib import Path
 
 import asyncpg
+from pogo_core.error import BadMigrationError
 from pogo_core.util import migrate
+
+from mlc_common.store.pool import CONNECT_S, explaining
 
 _LOCK = 0x6D6C6300  # "mlc"
 _QUIET = logging.getLogger("mlc.migrations")
@@ -19,11 +22,24 @@ async def apply(dsn: str) -> None:
     """Bring the database to the newest schema.
 
     Raises:
-        pogo_core.error.BadMigrationError: a file does not apply; the database is as before that file.
+        ConfigurationError: the address does not work, or its user may not create tables.
+        ServerUnreachable: nothing answers there.
+        BadMigrationError: a file does not apply; the database is as before that file.
     """
-    connection = await asyncpg.connect(dsn)
+    with explaining(dsn):
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
-        await migrate.apply(connection, Path(__file__).parent / "schema", schema_name="public", logger=_QUIET)
+        with explaining(dsn):
+            await _apply(connection)
     finally:
         await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    try:
+        await migrate.apply(connection, Path(__file__).parent / "schema", schema_name="public", logger=_QUIET)
+    except BadMigrationError as error:
+        if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+            raise error.__cause__ from None
+        raise

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import asyncpg
 
-from mlc_common.errors import ConfigurationError
+from mlc_common.errors import ConfigurationError, ServerUnreachable, in_words
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -24,6 +27,10 @@ UNAVAILABLE = (
 """What passes by itself: a restart, a cut connection, a broken lock cycle. Try the transaction again."""
 
 
+CONNECT_S = 15.0
+"""How long a connection may take to come about."""
+
+
 async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) -> Pool:
     """Open a pool.
 
@@ -34,13 +41,69 @@ async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) 
         most: Connections at the most.
 
     Raises:
-        ConfigurationError: the server refuses the user or does not know the database.
+        ConfigurationError: the address is none, the server refuses the user or does not know the database.
+        ServerUnreachable: nothing answers.
     """
-    try:
+    with explaining(dsn):
         return await asyncpg.create_pool(
-            dsn, min_size=least, max_size=most, command_timeout=60, server_settings={"application_name": application}
+            dsn,
+            min_size=least,
+            max_size=most,
+            timeout=CONNECT_S,
+            command_timeout=60,
+            server_settings={"application_name": application},
         )
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError) as error:
-        raise ConfigurationError(
-            f"PostgreSQL refuses DATABASE_URL: {error}. Check user, password and database."
+
+
+@contextmanager
+def explaining(dsn: str) -> Iterator[None]:
+    """Turn what goes wrong while connecting into one sentence with the address, never with the password.
+
+    Raises:
+        ConfigurationError, ServerUnreachable: as ``connect``.
+    """
+    address = _address(dsn)
+    try:
+        yield
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise _wrong(address, str(error), "check user and password in DATABASE_URL") from None
+    except asyncpg.InvalidCatalogNameError as error:
+        advice = "create it, or correct the name at the end of DATABASE_URL"
+        raise _wrong(address, str(error), advice) from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        advice = "make the user of DATABASE_URL the owner of the database: alter database … owner to …"
+        raise _wrong(address, str(error), advice) from None
+    except (asyncpg.InterfaceError, ValueError):
+        # Their text may quote a part of the address, which may be a part of the password.
+        raise ConfigurationError(_NO_ADDRESS) from None
+    except UNAVAILABLE as error:
+        raise ServerUnreachable(
+            f"PostgreSQL at {address} cannot be reached ({in_words(error)}); "
+            "see that it runs, and that DATABASE_URL names it"
         ) from None
+
+
+def _address(dsn: str) -> str:
+    """Host and port alone.
+
+    Raises:
+        ConfigurationError: it is no address of a PostgreSQL database.
+    """
+    scheme, separator, rest = dsn.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres"):
+        raise ConfigurationError(_NO_ADDRESS)
+    place, _, database = rest.partition("/")
+    # A "/", "#" or "?" within the password would make a part of it look like the host.
+    if "@" in database or "#" in place or "?" in place:
+        raise ConfigurationError(_NO_ADDRESS)
+    return place.rpartition("@")[2] or "the local socket"
+
+
+def _wrong(address: str, what: str, advice: str) -> ConfigurationError:
+    return ConfigurationError(f"PostgreSQL at {address} says: {what}; {advice}")
+
+
+_NO_ADDRESS = (
+    "DATABASE_URL is no address of a PostgreSQL database; write postgresql://user:password@host:5432/database, with "
+    "/, #, ?, @, : and % in the password as %2F, %23, %3F, %40, %3A and %25"
+)

@@ -110,7 +110,8 @@ class Vault:
         found = await self.get_active(connection, name)
         if not found:
             raise ConfigurationError(
-                f"connection {connection!r} has no secret {name!r}; store it with `mlc connection rotate {connection}`"
+                f"connection {connection!r} has no secret {name!r}; store it with "
+                f"`mlc connection rotate {connection} --secret {name}`"
             )
         return found[0]
 
