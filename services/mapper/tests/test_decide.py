@@ -169,8 +169,25 @@ def test_two_contents_of_one_second_are_settled_by_a_fetch() -> None:
     assert story.shot(other).fetches == ()
     settled = story.shot(other, fetch_id=request.fetch_id)
     assert wishes(settled) == [("invoice", "document")]
-    for late in (story.hook(paid()), story.shot(paid(), fetch_id=request.fetch_id)):
-        assert (late.commands, late.fetches) == ((), ())
+    late = story.hook(paid())
+    (again,) = late.fetches
+    assert again.fetch_id != request.fetch_id, "it may have been changed back within the second: looked at again"
+    assert late.commands == ()
+    for answer in (story.shot(paid(), fetch_id=request.fetch_id), story.shot(other, fetch_id=again.fetch_id)):
+        assert (answer.commands, answer.fetches) == ((), ())
+
+
+def test_changed_and_changed_back_within_one_second_ends_as_it_began() -> None:
+    story = Story()
+    other = paid(line_items=[item(2, "21.00", "1.00")], total="22.00")
+    story.hook(paid())
+    (first,) = story.hook(other).fetches
+    assert wishes(story.shot(other, fetch_id=first.fetch_id)) == [("invoice", "document")]
+    (second,) = story.hook(paid()).fetches
+    assert wishes(story.shot(paid(), fetch_id=second.fetch_id)) == [("invoice", "document")]
+    assert [command.wish.document.total for command in story.commands if isinstance(command.wish, DocumentWish)] == [
+        Decimal("21.00"), Decimal("22.00"), Decimal("21.00"),
+    ]  # fmt: skip
 
 
 def test_the_question_is_the_same_whichever_content_came_first() -> None:

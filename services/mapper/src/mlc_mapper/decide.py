@@ -100,7 +100,10 @@ def _request(before: OrderState, after: OrderState, told: Told, mapping: Mapping
     if isinstance(told, GoneTold):
         return None
     if relation(before, told) is Relation.CONTRADICTION:
-        return _fetch(after, "contradiction", *sorted((known, told.picture.digest)))
+        # The last answer is part of the id: what was settled and comes up again is looked at again. It may be an old
+        # webhook that comes late, and it may be an order that was changed and changed back within one second.
+        settled = [str(fetch_id) for fetch_id in before.answered[-1:]]
+        return _fetch(after, "contradiction", *sorted((known, told.picture.digest)), *settled)
     if after.gone:
         return None if before.picture == after.picture else _fetch(after, "gone", known)
     lacking = missing(after, mapping)
