@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ async def connect(rig: Rehearsal, *, mapping: str | None = None, contract: dict[
     _write_env(rig)
     shop = {"url": rig.shop_url, "allow_private": "true"}
     keys = {"consumer_key": "ck_" + "a1" * 20, "consumer_secret": "cs_" + "b2" * 20}
-    await _add(rig, STORE, "woocommerce", shop, keys)
     erp = {
         "url": f"{rig.erp_url}/Acme/",
         "database": "ACMEPROD",
@@ -36,7 +36,10 @@ async def connect(rig: Rehearsal, *, mapping: str | None = None, contract: dict[
         "allow_http": "true",
     }
     secrets = {"password": "sandbox-password", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
-    await _add(rig, ERP, "deltek", erp, secrets)
+    await asyncio.gather(
+        _add(rig, STORE, "woocommerce", shop, keys),
+        _add(rig, ERP, "deltek", erp, secrets),
+    )
     file = rig.folder / "mapping.yaml"
     _write(file, mapping or reader("example")())
     await rig.mlc("mapping", "apply", str(file))
