@@ -29,6 +29,7 @@ async def run(runtime: Runtime) -> None:
         group=f"{topics.tenant}.{store.CONSUMER}",
         handler=handler,
         clock=runtime.clock,
+        metrics=runtime.metrics,
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(consumer.run())

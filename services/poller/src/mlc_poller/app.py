@@ -56,6 +56,7 @@ async def run(runtime: Runtime) -> None:
         group=f"{runtime.topics.tenant}.{store.PRODUCER}",
         handler=intake,
         clock=runtime.clock,
+        metrics=runtime.metrics,
     )
     publisher = Publisher(runtime.pool, runtime.log, store.PRODUCER, runtime.clock)
 

@@ -25,6 +25,7 @@ from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.records import Record
 from mlc_common.store.pool import UNAVAILABLE
 from mlc_common.store.positions import Overtaken
+from mlc_common.telemetry import MetricsRegistry
 
 _log = structlog.get_logger(__name__)
 
@@ -63,8 +64,19 @@ async def _as_it_is(message: Any) -> Any:
 class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka publishes no types
     """One consumer group's reading of some topics, until cancelled."""
 
-    def __init__(self, bootstrap: str, topics: Sequence[str], *, group: str, handler: Handler, clock: Clock) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Sequence[str],
+        *,
+        group: str,
+        handler: Handler,
+        clock: Clock,
+        metrics: MetricsRegistry | None = None,
+    ) -> None:
         self._handler = handler
+        self._group = group
+        self._metrics = metrics
         self._clock = clock
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sought: dict[TopicPartition, int] = {}
@@ -184,6 +196,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             return
         if fresh[0].offset == stands:
             await self._handler.handle(at.topic, at.partition, fresh)
+            self._measure_lag(at, fresh[-1].offset + 1)
         elif self._sought.get(at) != stands:
             self._sought[at] = stands
             self._seek(at, stands)
@@ -196,6 +209,13 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
     def _seek(self, at: TopicPartition, offset: int) -> None:
         if self._consumer is not None and at in self._consumer.assignment():
             self._consumer.seek(at, offset)
+
+    def _measure_lag(self, at: TopicPartition, position: int) -> None:
+        """How far our own position is behind the end of the log, as the last fetch saw it."""
+        end = self._consumer.highwater(at) if self._consumer is not None else None
+        if self._metrics is not None and end is not None:
+            gauge = self._metrics.consumer_lag.labels(self._group, at.topic, str(at.partition))
+            gauge.set(max(0, end - position))
 
     async def _show_lag(self) -> None:
         now = self._clock.monotonic()
