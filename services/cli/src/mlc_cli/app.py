@@ -1,15 +1,19 @@
 """The `mlc` command: names the sub-commands, nothing else.
 
-Each is loaded when it is called, so that `mlc preview` need not load what `mlc run` needs.
+Each is loaded when it is called, so that `mlc preview` need not load what `mlc run` needs. No traceback of rich ever
+prints: it would show variables, and those may hold secrets.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from mlc_cli.output import telling_errors
 
 COMMANDS = {
     "init": "init",
@@ -23,6 +27,9 @@ COMMANDS = {
     "demo": "demo",
 }
 """Sub-command (and module of this package) to what in it is the command: a function, or a group of its own."""
+
+PLAIN: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}
+"""How every group of ours is made."""
 
 
 class LazyGroup(TyperGroup):
@@ -41,25 +48,34 @@ class LazyGroup(TyperGroup):
             group = typer.main.get_command(found)
             group.name = cmd_name
             return group
-        single = typer.Typer(add_completion=False)
+        single = typer.Typer(**PLAIN)
         single.command(cmd_name)(found)
         return typer.main.get_command(single)
 
 
-app = typer.Typer(
-    cls=LazyGroup,
-    name="mlc",
-    help="Carries web-store orders, refunds and payments into the ERP: exactly once, to the cent, with proof.",
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(cls=LazyGroup, name="mlc", no_args_is_help=True, **PLAIN)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mlc {version('mlc-cli')}")
+        raise typer.Exit
 
 
 @app.callback()
-def mlc() -> None:
-    """Carries web-store orders, refunds and payments into the ERP: exactly once, to the cent, with proof."""
+def mlc(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Carries web-store orders and refunds into the ERP: exactly once, to the cent, with proof.
+
+    Settings come from the environment, or from the file mlc.env in the current folder, which `mlc init` writes.
+    Exit status: 0 done, 1 an error (one sentence says what to do), 2 a wrong command line, 130 Ctrl-C.
+    """
 
 
 def main() -> None:
     """Entry point of the `mlc` script."""
-    app()
+    with telling_errors():
+        app()

@@ -8,19 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from mlc_cli import environment
-from mlc_cli.output import Json, people, print_json, telling_errors
+from mlc_cli.output import Json, print_json, say, telling_errors
 from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.events import RAW_WEBHOOK, Command, DocumentWish, Envelope, HeldWish, OrderSnapshot, Outcome, decode
 from mlc_common.log import read_topic
 from mlc_common.runtime import Runtime
 from mlc_common.store import mappings
 
-app = typer.Typer(help="Proof of what happened.", no_args_is_help=True)
+app = typer.Typer(help="What happened to an order, from the log itself.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def audit() -> None:
-    """Proof of what happened, read from the log."""
+    """What happened to an order, from the log itself."""
 
 
 @app.command()
@@ -28,20 +28,26 @@ def show(
     order: Annotated[str, typer.Argument(help="The store's id of the order, or connection:order:id.")],
     as_json: Json = False,
 ) -> None:
-    """Tell everything the log knows of one order, in plain words, oldest first.
+    """Tell what the log knows of one order, oldest first.
 
-    Example: mlc audit show 1001
+    Takes the store's id, as in the address of the order's page; the number that
+    the buyer sees may differ.
+
+    \b
+    Example:
+      mlc audit show 1001
     """
     with telling_errors(as_json=as_json):
         events = asyncio.run(_events(order))
         if not events:
-            raise ConfigurationError(f"the log knows nothing of order {order}; give the store's id, not the number")
+            raise ConfigurationError(
+                f"the log knows nothing of order {order}; give the store's id of it, which may differ from its number"
+            )
         if as_json:
             print_json(events)
             return
         for event in events:
-            people.print(f"{event['at']}  [bold]{event['what']}[/bold]  ", end="")
-            people.print(event["story"], markup=False)
+            say(f"{event['at'] or 'no time':<25}  ", (f"{event['what']:<8}", "bold"), f"  {event['story']}")
 
 
 async def _events(order: str) -> list[dict[str, Any]]:

@@ -1,59 +1,86 @@
-"""`mlc connection`: add, list, try and rotate the secrets of stores and ERPs."""
+"""`mlc connection`: add, change, list, try and rotate the secrets of stores and ERPs.
+
+A secret comes from a hidden prompt or a file, never from the command line, where other users of the machine see it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import secrets as random
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from mlc_cli import environment
-from mlc_cli.output import Json, people, print_json, print_rows, telling_errors
-from mlc_common import exactjson
-from mlc_common.connection_types import ConnectionType, type_of
-from mlc_common.errors import ConfigurationError
+from mlc_cli.asking import WEBHOOK_SECRET, ask, read_secrets, read_settings
+from mlc_cli.output import Json, print_json, print_rows, say, telling_errors
+from mlc_common.connection_types import type_of
+from mlc_common.errors import ConfigurationError, Retryable
+from mlc_common.runtime import Runtime
 from mlc_common.store import connections
+from mlc_common.vault.connections import Connection
 
-app = typer.Typer(help="Stores and ERPs that this tenant is connected to.", no_args_is_help=True)
+app = typer.Typer(help="Stores and ERPs that this tenant is connected to.", no_args_is_help=True, add_completion=False)
 
-Name = Annotated[str, typer.Argument(help="Short name of the connection, as in webhook addresses.")]
+Name = Annotated[str, typer.Argument(help="Short name, as in webhook addresses and in the mapping.")]
+Kind = Annotated[str, typer.Option(help="woocommerce or deltek.")]
+Setting = Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value; a value may be JSON.")]
 Secrets = Annotated[
-    Path | None,
-    typer.Option(help="JSON file with the secrets by name; without it you are asked. Delete it afterwards."),
+    Path | None, typer.Option(help="JSON file, secrets by name; you are asked without it. Delete it afterwards.")
 ]
 
 
 @app.command()
-def add(
-    name: Name,
-    kind: Annotated[str, typer.Option(help="woocommerce, deltek, ...")],
-    setting: Annotated[list[str], typer.Option("--set", help="A setting, name=value; a value may be JSON.")],
-    secrets: Secrets = None,
-    as_json: Json = False,
-) -> None:
-    """Connect a store or an ERP. Secrets go to the vault, encrypted.
+def add(name: Name, kind: Kind, setting: Setting = None, secrets: Secrets = None, as_json: Json = False) -> None:
+    """Connect a store or an ERP.
 
-    Example: mlc connection add shop --kind woocommerce --set url=https://shop.example
+    Asks for the secrets, and puts them into the vault, encrypted. Without --set
+    it tells which settings there are.
+
+    \b
+    Examples:
+      mlc connection add shop --kind woocommerce --set url=https://shop.example
+      mlc connection add deltek --kind deltek --set database=ACMEPROD \\
+          --set url=https://acme.deltekfirst.com/acme/ --set username=ML_CONNECTOR
     """
     with telling_errors(as_json=as_json):
-        kept = type_of(kind)
-        settings = _checked(kept, dict(_pair(text) for text in setting))
-        values = _secrets(kept, secrets)
-        asyncio.run(_add(name, kind, settings, values))
+        settings = read_settings(type_of(kind), setting or [])
+        asyncio.run(_add(name, kind, settings, secrets))
         if as_json:
             print_json({"connection": name, "kind": kind})
         else:
-            people.print(f"{name} ({kind}) is stored. Try it: [bold]mlc connection ping {name}[/bold]")
+            say(f"{name} ({kind}) is stored. Try it: ", (f"mlc connection ping {name}", "bold"))
+
+
+@app.command("set")
+def change(name: Name, setting: Setting = None, as_json: Json = False) -> None:
+    """Change settings of a connection; the others stay.
+
+    `name=` without a value goes back to the default. Running parts see the
+    change when they start again.
+
+    \b
+    Example:
+      mlc connection set deltek --set visibility_delay_s=60
+    """
+    with telling_errors(as_json=as_json):
+        settings = asyncio.run(_change(name, setting or []))
+        if as_json:
+            print_json({"connection": name, "settings": settings})
+        else:
+            print_rows([{"setting": key, "value": value} for key, value in settings.items()], as_json=False, title=name)
 
 
 @app.command("list")
 def list_connections(as_json: Json = False) -> None:
-    """List connections and the names of their secrets, never the values.
+    """List connections, with the names of their secrets.
 
-    Example: mlc connection list
+    \b
+    Example:
+      mlc connection list
     """
     with telling_errors(as_json=as_json):
         print_rows(asyncio.run(_list()), as_json=as_json, empty="No connections yet: mlc connection add")
@@ -63,7 +90,9 @@ def list_connections(as_json: Json = False) -> None:
 def ping(name: Name, as_json: Json = False) -> None:
     """Sign in to a connection and say what was found.
 
-    Example: mlc connection ping shop
+    \b
+    Example:
+      mlc connection ping shop
     """
     with telling_errors(as_json=as_json):
         found = asyncio.run(_ping(name))
@@ -76,73 +105,57 @@ def ping(name: Name, as_json: Json = False) -> None:
 @app.command()
 def rotate(
     name: Name,
+    *,
     secret: Annotated[str, typer.Option(help="Which secret, for example webhook_secret.")],
     secrets: Secrets = None,
-    retire: Annotated[bool, typer.Option(help="Drop the previous value now instead of accepting both.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Make a random one; for webhook_secret.")] = False,
+    retire: Annotated[bool, typer.Option("--retire", help="Drop the previous value: only the new one counts.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Give a connection a new secret; the previous one stays valid until you --retire it.
+    """Give a connection a new secret.
 
-    Example: mlc connection rotate shop --secret webhook_secret
+    The previous one stays valid beside it until you --retire it. The poller
+    gives a new webhook_secret to the store within five minutes; retire the old
+    one after that.
+
+    \b
+    Examples:
+      mlc connection rotate shop --secret webhook_secret --generate
+      mlc connection rotate shop --secret webhook_secret --retire
     """
     with telling_errors(as_json=as_json):
-        active = asyncio.run(_rotate(name, secret, secrets, retire=retire))
+        if sum((retire, generate, secrets is not None)) > 1:
+            raise ConfigurationError("--retire, --generate and --secrets exclude each other; give one of them")
+        if generate and secret != WEBHOOK_SECRET:
+            raise ConfigurationError(f"--generate is for {WEBHOOK_SECRET}; {secret} is what the other side gave you")
+        active = asyncio.run(_rotate(name, secret, secrets, generate=generate, retire=retire))
         if as_json:
             print_json({"connection": name, "secret": secret, "active": active})
         else:
-            people.print(f"{secret} of {name}: {active} value(s) active.")
+            say(f"{secret} of {name}: {'one value is' if active == 1 else f'{active} values are'} valid.")
 
 
-def _pair(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise ConfigurationError(f"--set {text!r} is no name=value")
-    if value[:1] not in ("[", "{") and value not in ("true", "false", "null"):
-        return name, value
-    try:
-        return name, json.loads(value)  # settings hold no money
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"--set {name}: not JSON: {error.msg} at character {error.pos}") from None
-
-
-def _checked(kind: ConnectionType, settings: dict[str, Any]) -> dict[str, Any]:
-    try:
-        kind.settings.model_validate(settings)
-    except ValidationError as error:
-        wanted = "; ".join(
-            f"{name}: {field.description}" for name, field in kind.settings.model_fields.items() if field.is_required()
-        )
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ConfigurationError(f"{said}. A {kind.kind} connection needs --set for: {wanted}") from None
-    return settings
-
-
-def _secrets(kind: ConnectionType, path: Path | None) -> dict[str, SecretStr]:
-    if path is None:
-        asked = {name: typer.prompt(f"{name} ({what})", hide_input=True) for name, what in kind.secrets.items()}
-        return {name: SecretStr(value) for name, value in asked.items()}
-    given = _read(path)
-    missing = sorted(set(kind.secrets) - set(given))
-    if missing:
-        raise ConfigurationError(f"{path} lacks {', '.join(missing)}")
-    return given
-
-
-def _read(path: Path) -> dict[str, SecretStr]:
-    try:
-        found = exactjson.loads(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"{path} must be a JSON object of names and secrets")
-    return {str(name): SecretStr(str(value)) for name, value in found.items()}
-
-
-async def _add(name: str, kind: str, settings: dict[str, Any], secrets: dict[str, SecretStr]) -> None:
+async def _add(name: str, kind: str, settings: dict[str, Any], path: Path | None) -> None:
     async with environment.runtime("connection") as runtime:
+        # Before anybody is asked to type: whether it can be stored at all.
+        if name in {each.id for each in await connections.list_all(runtime.pool)}:
+            raise ConfigurationError(
+                f"there is a connection {name!r} already; change it with `mlc connection set {name}` and "
+                f"`mlc connection rotate {name}`, or take another name"
+            )
+        connections.check(name, kind, settings)
+        wanted = type_of(kind).secrets
+        values = read_secrets(path, wanted) if path else await asyncio.to_thread(ask, wanted)
         await connections.add(runtime.pool, name, kind, settings)
-        for secret, value in secrets.items():
+        for secret, value in values.items():
             await runtime.vault.put(name, secret, value)
+
+
+async def _change(name: str, setting: list[str]) -> dict[str, Any]:
+    async with environment.runtime("connection") as runtime:
+        known = await connections.get(runtime.pool, name)
+        settings = read_settings(type_of(known.kind.value), setting, before=known.settings)
+        return dict((await connections.update(runtime.pool, name, settings)).settings)
 
 
 async def _list() -> list[dict[str, Any]]:
@@ -162,17 +175,38 @@ async def _list() -> list[dict[str, Any]]:
 async def _ping(name: str) -> dict[str, Any]:
     async with environment.runtime("connection") as runtime:
         connection = await connections.get(runtime.pool, name)
-        return dict(await type_of(connection.kind.value).ping(connection, runtime.vault, runtime.clock))
+        try:
+            found = await type_of(connection.kind.value).ping(connection, runtime.vault, runtime.clock)
+        except Retryable as error:
+            if error.code != "unreachable":
+                raise
+            url = connection.settings.get("url")
+            raise type(error)(f"{error}\nIts address is {url}; change it with `mlc connection set {name}`") from None
+    # What is not an amount may be a float there; JSON of ours has none.
+    return {key: Decimal(str(value)) if isinstance(value, float) else value for key, value in found.items()}
 
 
-async def _rotate(name: str, secret: str, path: Path | None, *, retire: bool) -> int:
+async def _rotate(name: str, secret: str, path: Path | None, *, generate: bool, retire: bool) -> int:
     async with environment.runtime("connection") as runtime:
         connection = await connections.get(runtime.pool, name)
+        await _refuse_unknown(runtime, connection, secret)
         if retire:
             await runtime.vault.retire_old(name, secret)
         else:
-            value = _read(path).get(secret) if path else SecretStr(typer.prompt(f"new {secret}", hide_input=True))
-            if value is None:
-                raise ConfigurationError(f"{path} lacks {secret}")
+            value = await _new_value(secret, path, generate=generate)
             await runtime.vault.put(connection.id, secret, value, keep_previous=True)
         return (await runtime.vault.names(name)).get(secret, 0)
+
+
+async def _refuse_unknown(runtime: Runtime, connection: Connection, secret: str) -> None:
+    known = {*type_of(connection.kind.value).secrets, *await runtime.vault.names(connection.id), WEBHOOK_SECRET}
+    if secret not in known:
+        raise ConfigurationError(f"{connection.id} has no secret {secret!r}; known are {', '.join(sorted(known))}")
+
+
+async def _new_value(secret: str, path: Path | None, *, generate: bool) -> SecretStr:
+    if generate:
+        return SecretStr(random.token_hex(32))
+    if path is not None:
+        return read_secrets(path, {secret: ""})[secret]
+    return (await asyncio.to_thread(ask, {secret: "the new one"}))[secret]

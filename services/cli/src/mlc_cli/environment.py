@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mlc_common.clock import SystemClock
+from mlc_common.errors import ConfigurationError
 from mlc_common.runtime import Runtime, open_runtime
 from mlc_common.settings import CommonSettings, load
 from mlc_common.telemetry import configure_logs, configure_tracing
@@ -17,13 +18,20 @@ FILE = Path("mlc.env")
 
 
 def read_file(path: Path = FILE) -> None:
-    """Put the file's settings into the environment where they are not set already."""
+    """Put the file's settings into the environment where they are not set already.
+
+    Raises:
+        ConfigurationError: a line is no ``NAME=value``.
+    """
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
         name, separator, value = line.partition("=")
-        if separator and not name.lstrip().startswith("#"):
-            os.environ.setdefault(name.strip(), value.strip())
+        if not separator:
+            raise ConfigurationError(f"{path}, line {number}, is no NAME=value")
+        os.environ.setdefault(name.strip(), value.strip())
 
 
 def settings() -> CommonSettings:
@@ -33,19 +41,27 @@ def settings() -> CommonSettings:
         ConfigurationError: names each variable that is missing or wrong.
     """
     read_file()
-    return load(CommonSettings)
+    try:
+        return load(CommonSettings)
+    except ConfigurationError as error:
+        if FILE.is_file():
+            raise
+        place = f"{FILE} is not in this folder ({Path.cwd()}): go to where it is, or write it with `mlc init`"
+        raise ConfigurationError(f"{error}\n{place}") from None
 
 
 @asynccontextmanager
-async def runtime(service: str, *, quiet: bool = True) -> AsyncIterator[Runtime]:
+async def runtime(service: str, *, quiet: bool = True, common: CommonSettings | None = None) -> AsyncIterator[Runtime]:
     """Everything a command needs of database and log.
 
     Args:
         service: Name in logs and leases.
-        quiet: Log warnings only, for commands whose output a person reads.
+        quiet: No log lines, for commands whose output a person reads (but at MLC_LOG_LEVEL=debug).
+        common: Instead of the settings of this process.
     """
-    common = settings()
-    configure_logs(service, common.tenant, level="warning" if quiet else common.log_level)
+    common = common or settings()
+    silent = quiet and common.log_level != "debug"
+    configure_logs(service, common.tenant, level="critical" if silent else common.log_level)
     tracing = configure_tracing(service, common.tenant)
     owner = f"{service}@{socket.gethostname()}:{os.getpid()}"
     try:

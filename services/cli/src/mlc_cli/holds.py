@@ -9,28 +9,35 @@ from typing import Annotated, Any
 import typer
 
 from mlc_cli import environment
-from mlc_cli.output import Json, people, print_json, telling_errors
+from mlc_cli.output import Json, print_json, say, telling_errors
 from mlc_common.accounting import EXPLANATIONS, HoldReason
-from mlc_common.errors import Undecodable
+from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.log import read_topic
 from mlc_common.store import holds as store
 
 
 def holds(
-    reason: Annotated[str, typer.Option(help="Only this reason.")] = "",
+    reason: Annotated[str, typer.Option(help="Only this reason; docs/holds.md lists them.")] = "",
     as_json: Json = False,
 ) -> None:
-    """List held documents and dead letters, each with its reason and the remedy.
+    """List what is held, each with its reason and the remedy.
 
-    Example: mlc holds --reason account_unknown
+    Held documents, and dead letters: records that no reader understands.
+
+    \b
+    Example:
+      mlc holds --reason account_unknown
     """
     with telling_errors(as_json=as_json):
+        if reason and reason not in set(HoldReason):
+            raise ConfigurationError(f"there is no reason {reason!r}; known are {', '.join(sorted(HoldReason))}")
         found, dead = asyncio.run(_read())
         found = [row for row in found if not reason or row["reason"] == reason]
+        dead = [] if reason else dead
         if as_json:
             print_json({"holds": found, "dead_letters": dead})
-            return
-        _show(found, dead)
+        else:
+            _show(found, dead)
 
 
 async def _read() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -64,14 +71,13 @@ def _row(held: store.HeldDocument) -> dict[str, Any]:
 
 def _show(found: list[dict[str, Any]], dead: list[dict[str, Any]]) -> None:
     for why, count in Counter(row["reason"] for row in found).most_common():
-        first = next(row for row in found if row["reason"] == why)
-        people.print(f"[bold]{why}[/bold] ({count}): {first['sentence']}")
-        people.print(f"  What to do: {first['fix']}")
-        for row in (row for row in found if row["reason"] == why):
-            people.print(f"  {row['order']} {row['document']} since {row['since']}: ", end="")
-            people.print(row["detail"], markup=False)
+        rows = [row for row in found if row["reason"] == why]
+        say((why, "bold"), f" ({count}): {rows[0]['sentence']}")
+        say(f"What to do: {rows[0]['fix']}", indent=2)
+        for row in rows:
+            say((row["order"], "bold"), f" {row['document'].replace('_', ' ')}, since {row['since']}", indent=2)
+            say(row["detail"], indent=4)
     for letter in dead:
-        people.print(f"[bold]dead letter[/bold] {letter['at']} ({letter['size']} bytes): ", end="")
-        people.print(letter["reason"], markup=False)
+        say(("dead letter", "bold"), f" {letter['at']} ({letter['size']} bytes): {letter['reason']}")
     if not found and not dead:
-        people.print("Nothing is held.")
+        say("Nothing is held.")

@@ -11,37 +11,45 @@ import typer
 
 from mlc_cli import environment
 from mlc_cli.mappings import load_mapping
-from mlc_cli.output import Json, people, print_json, telling_errors
+from mlc_cli.output import Json, print_json, say, telling_errors
 from mlc_common.accounting import event_id
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import MappingApplied, encode
 from mlc_common.log import ensure_topics
 from mlc_common.store import connections
 
-app = typer.Typer(help="Which order becomes which document.", no_args_is_help=True)
+app = typer.Typer(help="Which order becomes which document.", no_args_is_help=True, add_completion=False)
 
-File = Annotated[Path, typer.Argument(help="The mapping file (YAML).", exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="The mapping file (YAML).")]
 
 
 @app.command()
 def check(file: File, as_json: Json = False) -> None:
-    """Check a mapping file without touching anything.
+    """Check a mapping file, offline.
 
-    Example: mlc mapping check woocommerce-to-deltek.yaml
+    Every mistake is named with its line. The fields are in docs/mapping.md.
+
+    \b
+    Example:
+      mlc mapping check web.yaml
     """
     with telling_errors(as_json=as_json):
         mapping = load_mapping(file)
         if as_json:
             print_json({"flow": mapping.flow, "version": mapping.version})
         else:
-            people.print(f"{file} is in order: flow {mapping.flow}, version {mapping.version}.")
+            say(f"{file} is in order: flow {mapping.flow}, version {mapping.version}.")
 
 
 @app.command()
 def apply(file: File, as_json: Json = False) -> None:
-    """Put a mapping in force from now on. It is kept in the log, with who applied it and when.
+    """Put a mapping in force from now on.
 
-    Example: mlc mapping apply woocommerce-to-deltek.yaml
+    It is kept in the log, with who applied it and when. Its store and ERP must be connected.
+
+    \b
+    Example:
+      mlc mapping apply web.yaml
     """
     with telling_errors(as_json=as_json):
         mapping = load_mapping(file)
@@ -49,7 +57,7 @@ def apply(file: File, as_json: Json = False) -> None:
         if as_json:
             print_json({"flow": mapping.flow, "version": mapping.version})
         else:
-            people.print(f"Flow {mapping.flow} now follows version {mapping.version}.")
+            say(f"Flow {mapping.flow} now follows version {mapping.version}.")
 
 
 async def _apply(mapping: Any, text: str) -> None:
@@ -58,7 +66,9 @@ async def _apply(mapping: Any, text: str) -> None:
         erp = await connections.get(runtime.pool, mapping.erp)
         for end, kind in ((store, mapping.store_kind), (erp, mapping.erp_kind)):
             if end.kind.value != kind:
-                raise ConfigurationError(f"the mapping calls {end.id} {kind}, and it is {end.kind.value}")
+                raise ConfigurationError(
+                    f"the mapping calls the connection {end.id} {kind}, and it is {end.kind.value}"
+                )
         now = runtime.clock.now()
         event = MappingApplied(
             flow=mapping.flow,

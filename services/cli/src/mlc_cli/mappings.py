@@ -31,6 +31,11 @@ def load_mapping(path: Path | None) -> Any:
     """
     try:
         text = path.read_text(encoding="utf-8") if path else reader("example")()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    return reader("load")(text)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is no text (UTF-8): byte {error.start}") from None
+    try:
+        return reader("load")(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path or 'the example'} is not in order\n{error}") from None

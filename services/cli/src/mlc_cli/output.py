@@ -1,28 +1,53 @@
-"""How every command speaks: a table or sentence for people, JSON with ``--json``, an error that says what to do."""
+"""How every command speaks: a table or sentence for people, JSON with ``--json``, an error that says what to do.
+
+An error of ours is one sentence and exit status 1. Anything else is a defect: its kind and place are told, never its
+text or its variables, which may hold secrets.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mlc_common import exactjson
 from mlc_common.errors import ConnectorError
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, also for errors.")]
 
 people = Console(highlight=False)
 trouble = Console(stderr=True, highlight=False)
+
+TRACEBACK = "MLC_TRACEBACK"
+"""Set to 1, a defect prints where the program was, without values."""
+
+_SERVERS = {"asyncpg": "PostgreSQL", "aiokafka": "Kafka"}
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; amounts are strings."""
     sys.stdout.write(exactjson.dumps(value).decode("utf-8", "replace") + "\n")
+    sys.stdout.flush()
+
+
+def say(*parts: str | tuple[str, str], indent: int = 0, console: Console | None = None) -> None:
+    """A sentence; a part is text, or text and its style. Folded at the terminal's width, one line elsewhere."""
+    on = console or people
+    text = Text.assemble(*parts)
+    margin = " " * indent
+    lines = text.wrap(on, max(on.width - indent, 20)) if on.is_terminal else text.split("\n")
+    for line in lines:
+        line.rstrip()
+        on.print(Text(margin) + line, soft_wrap=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "", empty: str = "Nothing.") -> None:
@@ -31,42 +56,68 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str =
         print_json([dict(row) for row in rows])
         return
     if not rows:
-        people.print(empty)
+        say(empty)
         return
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     people.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 @contextmanager
 def telling_errors(*, as_json: bool = False) -> Iterator[None]:
-    """Turn an error of ours into one sentence on stderr and exit status 1."""
+    """Turn whatever goes wrong into one sentence on stderr and exit status 1."""
     try:
         yield
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
     except ConnectorError as error:
         fail(str(error), code=error.code, as_json=as_json)
-    except BaseExceptionGroup as group:
-        ours = group.subgroup(ConnectorError)
-        if ours is None:
-            raise
-        first = _first(ours)
-        fail(str(first), code=getattr(first, "code", "error"), as_json=as_json)
+    except Exception as error:
+        message, code = _explained(error)
+        fail(message, code=code, as_json=as_json)
 
 
-def fail(message: str, *, code: str = "error", as_json: bool = False) -> None:
+def fail(message: str, *, code: str = "error", as_json: bool = False) -> NoReturn:
     """Say what is wrong and what to do, and end with status 1."""
     if as_json:
         print_json({"error": {"code": code, "message": message}})
-    trouble.print(f"[red]error[/red] ({code}): ", end="")
-    trouble.print(message, markup=False)
+    say(("error", "red"), f" ({code}): {message}", console=trouble)
     raise typer.Exit(1)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _explained(error: BaseException) -> tuple[str, str]:
+    """Message and code."""
+    first = error
+    while isinstance(first, BaseExceptionGroup):
+        ours = first.subgroup(ConnectorError)
+        first = (ours or first).exceptions[0]
+    if isinstance(first, ConnectorError):
+        return str(first), first.code
+    server = _SERVERS.get(type(first).__module__.partition(".")[0])
+    if server:
+        return f"{server} was lost on the way ({type(first).__name__}); see that it runs, and try again", "unreachable"
+    if isinstance(first, OSError) and first.filename is not None:
+        return f"{first.filename}: {first.strerror}", "file"
+    return _defect(first), "defect"
+
+
+def _defect(error: BaseException) -> str:
+    """Kind and place alone: the text of an error that nobody foresaw may quote anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if os.environ.get(TRACEBACK):
+        sys.stderr.writelines(traceback.StackSummary.from_list(frames).format())
+    ours = [frame for frame in frames if "mlc_" in frame.filename] or list(frames)
+    place = f" in {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
+    return (
+        f"this is a defect of ours: {type(error).__name__}{place}; please report it, with what the same command prints "
+        f"after {TRACEBACK}=1"
+    )

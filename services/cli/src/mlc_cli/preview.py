@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from mlc_cli.mappings import load_mapping, reader
-from mlc_cli.output import Json, people, print_json, telling_errors
+from mlc_cli.output import Json, people, print_json, say, telling_errors
 from mlc_common import exactjson
 from mlc_common.errors import ConfigurationError, Undecodable
 
@@ -21,9 +24,14 @@ def preview(
     mapping: Annotated[Path | None, typer.Option(help="Mapping file; the shipped example without it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Map stored records offline and print what would be posted. FILE holds {"order": …, "refunds": […], …}.
+    """Show what would be posted for stored orders, offline.
 
-    Example: mlc preview --store woocommerce --erp deltek --json order-17.json
+    A file holds {"order": {…}, "refunds": [{…}]} as the store's REST API
+    answers it, see docs/preview.md. Needs neither Kafka nor a database.
+
+    \b
+    Example:
+      mlc preview --store woocommerce --erp deltek --mapping web.yaml order.json
     """
     with telling_errors(as_json=as_json):
         rules = load_mapping(mapping)
@@ -47,23 +55,35 @@ def _record(path: Path) -> Any:
 
 
 def _show(path: Path, answer: dict[str, Any]) -> None:
-    people.print(f"[bold]{path}[/bold]")
+    say((str(path), "bold"))
     for document in answer["documents"]:
-        title = f"{document['type']} {document['number']} of {document['date']}, {document['party'].get('name', '')}"
-        table = Table(
-            "kind", "SKU", "description", "quantity", "net", "tax", "account", title=title, title_justify="left"
+        kind = document["type"].replace("_", " ")
+        say(
+            (f"{kind} {document['number']}", "bold"),
+            f" of {document['date']}, {document['party'].get('name', '')}: {document['total']} {document['currency']} "
+            f"(net {document['net']}, tax {document['tax']})",
+            indent=2,
         )
-        for line in document["lines"]:
-            cells = (line[name] for name in ("kind", "sku", "description", "quantity", "net", "tax", "account"))
-            table.add_row(*(str(cell if cell is not None else "") for cell in cells))
-        table.add_section()
-        table.add_row(
-            "", "", "total", "", document["net"], document["tax"], f"{document['total']} {document['currency']}"
-        )
-        people.print(table)
+        people.print(Padding(_lines(document["lines"]), (0, 0, 0, 1)))
     for hold in answer["holds"]:
-        people.print(f"[yellow]held[/yellow] {hold['reason']}: ", end="")
-        people.print(hold["detail"], markup=False)
+        say(("held", "yellow"), f" {hold['reason']}: {hold['detail']}", indent=2)
+        say(f"What to do: {hold['fix']}", indent=4)
     for left_out in answer["excluded"]:
-        people.print(f"excluded {left_out['rule']}: ", end="")
-        people.print(left_out["detail"], markup=False)
+        say(("left out", "yellow"), f" {left_out['rule']}: {left_out['detail']}", indent=2)
+
+
+def _lines(lines: list[dict[str, Any]]) -> Table:
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    for name in ("kind", "SKU", "description", "account"):
+        table.add_column(name, overflow="fold")
+    for name in ("quantity", "net", "tax"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(
+            *(_text(line[name]) for name in ("kind", "sku", "description", "account", "quantity", "net", "tax"))
+        )
+    return table
+
+
+def _text(value: Any) -> Text:
+    return Text("" if value is None else str(value))

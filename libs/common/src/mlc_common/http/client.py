@@ -211,7 +211,7 @@ class HttpClient:
         if refused is not None:
             return ConfigurationError(
                 f"{self.name}: {host} may not be connected to: {refused}. For a system on premises allow private "
-                "addresses on this connection"
+                "addresses on this connection: allow_private=true"
             )
         if any(isinstance(cause, aiohttp.InvalidURL) for cause in causes):
             return ConfigurationError(f"{self.name}: {host} is not a host name or address; check the connection")

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from mlc_common.errors import ConfigurationError
 from mlc_common.store.pool import Pool
@@ -21,7 +22,7 @@ async def add(pool: Pool, connection_id: str, kind: str, settings: Mapping[str, 
     Raises:
         ConfigurationError: the id is taken, or id, kind or settings are not acceptable.
     """
-    draft = _checked(connection_id, kind, settings)
+    draft = check(connection_id, kind, settings)
     row = await pool.fetchrow(
         "insert into connections (id, kind, settings) values ($1, $2, $3::jsonb) on conflict do nothing returning *",
         draft.id,
@@ -66,7 +67,7 @@ async def update(pool: Pool, connection_id: str, settings: Mapping[str, Any]) ->
         ConfigurationError: there is no such connection, or the settings are not acceptable.
     """
     known = await get(pool, connection_id)
-    draft = _checked(known.id, known.kind.value, settings)
+    draft = check(known.id, known.kind.value, settings)
     row = await pool.fetchrow(
         "update connections set settings = $2::jsonb, updated_at = now() where id = $1 returning *",
         connection_id,
@@ -81,16 +82,26 @@ async def remove(pool: Pool, connection_id: str) -> bool:
     return found is not None
 
 
-def _checked(connection_id: str, kind: str, settings: Mapping[str, Any]) -> Connection:
-    """The connection as it will be; the times are placeholders that the database sets."""
+def check(connection_id: str, kind: str, settings: Mapping[str, Any]) -> Connection:
+    """The connection as it will be; the times are placeholders that the database sets.
+
+    Raises:
+        ConfigurationError: id, kind or settings are not acceptable.
+    """
     unset = datetime(1970, 1, 1, tzinfo=UTC)
     try:
         return Connection.model_validate(
             {"id": connection_id, "kind": kind, "settings": dict(settings), "created_at": unset, "updated_at": unset}
         )
     except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        details = "; ".join(_detail(each) for each in error.errors(include_input=False))
         raise ConfigurationError(f"connection {connection_id!r} cannot be used: {details}") from None
+
+
+def _detail(error: ErrorDetails) -> str:
+    if error["loc"] == ("id",):
+        return "its name must be 1 to 40 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+    return f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _connection(row: asyncpg.Record) -> Connection:

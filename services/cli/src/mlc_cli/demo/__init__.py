@@ -26,17 +26,21 @@ _LOOK_S = 0.5
 
 def demo(
     keep: Annotated[
-        bool, typer.Option(help="Leave everything running until Ctrl-C, with the addresses printed.")
+        bool, typer.Option("--keep", help="Leave everything running until Ctrl-C, with the addresses printed.")
     ] = False,
     orders: Annotated[int, typer.Option(help="How many orders the shopper places.", min=1, max=500)] = 50,
     folder: Annotated[Path, typer.Option(help="Where data and logs go.")] = Path(".local"),
     as_json: Json = False,
 ) -> None:
-    """Sell orders in a sandbox shop, lose some webhooks, refund some, and see it all posted in a sandbox ERP.
+    """Sell fifty orders, see them posted, to the cent.
 
-    Exit status 1 if a single cent does not reconcile.
+    Starts Kafka, PostgreSQL, a sandbox shop and a sandbox ERP on this machine,
+    loses some webhooks on purpose, refunds some orders, and compares the shop's
+    own tables with the ERP's. Exit status 1 if a single cent is off.
 
-    Example: mlc demo --keep
+    \b
+    Example:
+      mlc demo --keep
     """
     with telling_errors(as_json=as_json):
         try:
