@@ -31,6 +31,18 @@ CONNECT_S = 15.0
 """How long a connection may take to come about."""
 
 
+class _Stateless(asyncpg.Connection):
+    """A connection that goes back to the pool without a statement of its own; an open transaction is still ended.
+
+    By default four statements a time clear locks, cursors, listeners and settings of the session. Nothing that takes a
+    connection from the pool may leave any: locks are those of a transaction, and cursors live in one.
+    """
+
+    def get_reset_query(self) -> str:
+        """Nothing to clear."""
+        return ""
+
+
 async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) -> Pool:
     """Open a pool.
 
@@ -52,6 +64,7 @@ async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) 
             timeout=CONNECT_S,
             command_timeout=60,
             server_settings={"application_name": application},
+            connection_class=_Stateless,
         )
 
 
