@@ -63,7 +63,9 @@ class CommandIntake:
             except Undecodable as error:
                 dead.append((record, str(error)))
         async with self._pool.acquire() as connection, connection.transaction():
-            refused = await add_commands(connection, self._erp, [command for _, command in commands])
+            taken = [command for _, command in commands]
+            traces = [_trace(record) for record, _ in commands]
+            refused = await add_commands(connection, self._erp, taken, traces)
             dead += [(record, _TAKEN) for record, command in commands if command.command_id in refused]
             await outbox.add(connection, self._consumer, [self._letter(record, why) for record, why in dead])
             await positions.advance(
@@ -86,6 +88,11 @@ class CommandIntake:
     def _letter(self, record: Record, why: str) -> Outgoing:
         _log.error("intake.dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, why=why)
         return dead_letter(self._topics, record, why, lane=0)  # the one lane that a poster publishes
+
+
+def _trace(record: Record) -> str:
+    """The trace that the command belongs to, so that the posting joins it, hours later if need be."""
+    return next((value.decode("ascii", "replace") for name, value in record.headers if name == "ce_traceparent"), "")
 
 
 def _command(envelope: Envelope) -> Command:

@@ -73,6 +73,7 @@ class DocumentRow:
         intent_age_s: Seconds since the last write was announced; None when nothing is outstanding.
         absent_looks: Looks since the intent that found nothing; ``looked_age_s`` since the last.
         posted: What stands in the ERP's books for this key.
+        trace: The W3C trace parent of the newest command; empty when nobody traces.
         reverses: For the credit of an order cancelled after posting: the key of the invoice.
     """
 
@@ -99,6 +100,7 @@ class DocumentRow:
     detail: str = ""
     fix: str = ""
     reverses: UUID | None = None
+    trace: str = ""
 
     @property
     def is_final(self) -> bool:

@@ -21,6 +21,7 @@ from mlc_common.posting.ledger import DocumentRow, State, Step
 from mlc_common.posting.parties import Parties
 from mlc_common.posting.rules import Sight
 from mlc_common.posting.writing import Later, RowWriting
+from mlc_common.telemetry import tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +31,11 @@ class Pursuit(RowWriting):
 
     async def advance(self) -> None:
         """Move the document on until it is settled, held, or must wait (``Later``)."""
+        parent = tracing.extract([("traceparent", self._row.trace.encode())]) if self._row.trace else None
+        with tracing.span("post", parent=parent, attributes={"kind": self._row.kind, "state": self._row.state.value}):
+            await self._step()
+
+    async def _step(self) -> None:
         try:
             await self._advance()
         except Held as held:

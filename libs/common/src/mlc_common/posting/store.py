@@ -23,6 +23,7 @@ from mlc_common.posting.ledger import DocumentRow, IntentChange, LeaseLost, Orde
 from mlc_common.store import leases
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Connection, Pool
+from mlc_common.telemetry import tracing
 
 _DOCUMENT: TypeAdapter[BillingDocument] = TypeAdapter(Invoice | CreditNote)
 
@@ -39,12 +40,12 @@ returning o.flow, o.order_key, o.fencing, o.contiguous_seq
 """
 
 _LOAD = """
-select d.*, q.command,
+select d.*, q.command, q.trace,
     extract(epoch from now() - d.intent_at)::float8 as intent_age,
     extract(epoch from now() - d.looked_at)::float8 as looked_age
 from posting_documents d
 join lateral (
-    select command from posting_queue q
+    select command, trace from posting_queue q
     where (d.reverses is null and q.document_key = d.document_key and q.seq <= $3)
         or (d.reverses is not null and q.command_id = d.command_id)
     order by q.seq desc limit 1
@@ -99,11 +100,11 @@ select intent_age, looked_age from row
 
 _ADD = """
 with given as (
-    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::int[], $6::text[], $7::text[])
-        as g (command_id, flow, order_key, document_key, seq, kind, command)
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[])
+        as g (command_id, flow, order_key, document_key, seq, kind, command, trace)
 )
-insert into posting_queue (command_id, flow, order_key, document_key, seq, kind, command)
-select command_id, flow, order_key, document_key, seq, kind, command from given
+insert into posting_queue (command_id, flow, order_key, document_key, seq, kind, command, trace)
+select command_id, flow, order_key, document_key, seq, kind, command, trace from given
 on conflict do nothing
 """
 
@@ -139,10 +140,18 @@ where o.contiguous_seq < excluded.contiguous_seq
 """
 
 
-async def add_commands(connection: Connection, erp: str, commands: Sequence[Command]) -> set[UUID]:
+async def add_commands(
+    connection: Connection, erp: str, commands: Sequence[Command], traces: Sequence[str] = ()
+) -> set[UUID]:
     """Put commands into the queue of one ERP, within the caller's transaction. One seen before changes nothing.
 
     Orders are locked before their documents, as the engine does it, or the two could wait for each other.
+
+    Args:
+        connection: In a transaction.
+        erp: The ERP's connection.
+        commands: As they arrived.
+        traces: The W3C trace parent of each, where it has one.
 
     Returns:
         Ids of commands that cannot be taken: another command of the order has their seq.
@@ -153,7 +162,8 @@ async def add_commands(connection: Connection, erp: str, commands: Sequence[Comm
     ids, keys = [c.command_id for c in commands], [c.document_key for c in commands]
     seqs, kinds = [c.seq for c in commands], [c.kind for c in commands]
     texts = [c.model_dump_json() for c in commands]
-    await connection.execute(_ADD, ids, flows, orders, keys, seqs, kinds, texts)
+    known = list(traces) or [""] * len(commands)
+    await connection.execute(_ADD, ids, flows, orders, keys, seqs, kinds, texts, known)
     await connection.execute(_ADD_ORDERS, erp, flows, orders)
     await connection.execute(_ADD_DOCUMENTS, ids, flows, orders, keys, seqs, kinds)
     return {row["id"] for row in await connection.fetch(_NOT_TAKEN, ids)}
@@ -334,7 +344,12 @@ class PostgresLedger:
             subject=row.order_key,
             source=f"/{self._topics.tenant}/{self._producer}",
             time=now,
-            extensions={"documentkey": str(row.key), "state": step.state.value, "flow": row.flow},
+            extensions={
+                "documentkey": str(row.key),
+                "state": step.state.value,
+                "flow": row.flow,
+                **tracing.trace_extensions(),
+            },
         )
         return Outgoing(self._topics.outcomes, envelope)
 
@@ -380,6 +395,7 @@ def _row(r: Record) -> DocumentRow:
         kind=r["kind"],
         place=r["place"],
         newest=Command.model_validate_json(r["command"]),
+        trace=r["trace"],
         settled_seq=r["settled_seq"],
         version=r["version"],
         state=State(r["state"]),

@@ -127,10 +127,9 @@ class Worker:
             _log.warning("worker.could_not_give_back", error=type(error).__name__)
 
     async def _idle(self) -> None:
-        try:
-            await asyncio.wait_for(self._awake.wait(), self._settings.idle_s)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):  # not wait_for: up to Python 3.11 it loses a cancellation that meets the event
+            async with asyncio.timeout(self._settings.idle_s):
+                await self._awake.wait()
 
     async def _work(self, lease: OrderLease) -> None:
         with structlog.contextvars.bound_contextvars(flow=lease.flow, order=lease.order_key):

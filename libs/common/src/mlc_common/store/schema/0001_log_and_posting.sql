@@ -75,6 +75,7 @@ create table posting_queue (
     seq int not null,
     kind text not null,
     command text not null,
+    trace text not null default '',
     unique (flow, order_key, seq)
 );
 create index posting_queue_newest on posting_queue (document_key, seq desc);
