@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -161,10 +162,9 @@ async def _answer(runtime: Runtime, snapshots: Snapshots, asked: asyncio.Event) 
                 continue
         except UNAVAILABLE as error:
             _log.warning("poller.postponed", what="fetches", error=type(error).__name__)
-        try:
-            await asyncio.wait_for(asked.wait(), _FETCH_IDLE_S)
-        except TimeoutError:
-            continue
+        with suppress(TimeoutError):  # not wait_for: up to Python 3.11 it loses a cancellation that meets the event
+            async with asyncio.timeout(_FETCH_IDLE_S):
+                await asked.wait()
 
 
 async def _public_url(runtime: Runtime, settings: PollerSettings) -> str:
