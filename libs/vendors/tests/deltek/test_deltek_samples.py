@@ -349,7 +349,7 @@ async def test_accounts_tax_codes_and_auto_posting_are_read(make_client: Any, te
     accounts, _, taxes, _, auto = recorded.exchanges("master-data")[:5]
     empty = recorded.answer(200, [])
     tenant.play(
-        recorded.answer_of(accounts), empty, recorded.answer_of(taxes), empty, recorded.answer_of(taxes), empty,
+        recorded.answer_of(accounts), recorded.answer_of(taxes), empty, recorded.answer_of(taxes), empty,
         recorded.answer_of(auto),
     )  # fmt: skip
     client = make_client()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mlc_common.log import ensure_topics
 from mlc_common.log.consumer import LogConsumer
-from mlc_common.posting.engine import Engine
+from mlc_common.posting.engine import Engine, EngineSettings
 from mlc_common.posting.intake import CommandIntake
 from mlc_common.posting.worker import Worker, WorkerSettings
 from mlc_common.runtime import Runtime
@@ -62,7 +62,8 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
     ledger = CountingLedger(
         runtime.pool, topics, runtime.clock, producer=producer, metrics=runtime.metrics, connection=erp
     )
-    engine = Engine(ledger, DeltekGateway(client, lease, runtime.clock, meter, terms), runtime.clock, runtime.owner)
+    gateway = DeltekGateway(client, lease, runtime.clock, meter, terms)
+    engine = Engine(ledger, gateway, runtime.clock, runtime.owner, EngineSettings(margin_s=settings.margin_s))
     worker = Worker(engine, erp, runtime.clock, WorkerSettings(concurrency=settings.concurrency))
     brokers = runtime.settings.kafka_bootstrap_servers
     await ensure_topics(brokers, [topics.commands(erp)], replication=runtime.settings.kafka_replication)
@@ -72,6 +73,7 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
         group=f"{topics.tenant}.{producer}",
         handler=CommandIntake(runtime.pool, topics, erp, wake=worker.wake),
         clock=runtime.clock,
+        metrics=runtime.metrics,
     )
     publisher = Publisher(runtime.pool, runtime.log, producer, runtime.clock)
     gauges = Gauges(runtime.metrics, runtime.pool, runtime.clock, client.breaker, connection=erp, producer=producer)

@@ -1,8 +1,8 @@
 """A Deltek connection as configured: address and contract from its settings, credentials from the vault.
 
 Settings (no secrets): ``url`` (the tenant's full address), ``database``, ``username``, ``company``, ``contract`` (what
-differs from the default tenant contract), ``visibility_delay_s``, ``concurrency``, ``countries``, ``allow_private``,
-``allow_http``.
+differs from the default tenant contract), ``visibility_delay_s``, ``margin_s``, ``concurrency``, ``countries``,
+``allow_private``, ``allow_http``.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class DeltekSettings(BaseModel):
     company: str = Field(default="", description="company code, where the tenant has several")
     contract: dict[str, Any] = Field(default_factory=dict, description="what differs from the default tenant contract")
     visibility_delay_s: float = Field(default=30.0, ge=0, description="how late a write may become visible, in seconds")
+    margin_s: float = Field(
+        default=5.0, gt=0, description="a write leaves within so many seconds of its announcement, or not at all"
+    )
     concurrency: int = Field(default=4, ge=1, le=32, description="orders worked on at once")
     countries: dict[str, str] = Field(
         default_factory=dict,

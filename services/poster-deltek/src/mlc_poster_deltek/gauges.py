@@ -48,7 +48,7 @@ class CountingLedger(PostgresLedger):
 
 
 class Gauges:
-    """Shows the state of one connection until cancelled."""
+    """Shows the state of one connection until cancelled; the breaker's at the moment when it is asked for."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Gauges:
         connection: str,
         producer: str,
     ) -> None:
+        metrics.breaker_state.labels(connection).set_function(lambda: BREAKER_STATES[breaker.state])
         self._metrics = metrics
         self._pool = pool
         self._clock = clock
-        self._breaker = breaker
         self._connection = connection
         self._producer = producer
 
@@ -78,7 +78,6 @@ class Gauges:
 
     async def show(self) -> None:
         """Refresh now."""
-        self._metrics.breaker_state.labels(self._connection).set(BREAKER_STATES[self._breaker.state])
         found = await store.open_documents(self._pool, self._connection)
         for state in State:
             self._metrics.posting_queue.labels(self._connection, state.value).set(found.get(state.value, 0))

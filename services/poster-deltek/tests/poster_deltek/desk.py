@@ -18,31 +18,33 @@ import httpx
 from pydantic import SecretStr
 
 from mlc_common.events import Command, encode
+from mlc_common.http import SilentObserver
 from mlc_common.log import ensure_topics
 from mlc_common.runtime import Runtime
 from mlc_common.store import connections, holds
 from mlc_common.store.holds import HeldDocument
 from mlc_common.telemetry import MetricsRegistry
 from mlc_poster_deltek.app import post_for
+from mlc_poster_deltek.connection import open_client
 from mlc_sandbox.deltek.app import create_app
 from mlc_sandbox.server import serve
+from mlc_vendors.deltek import DeltekClient
 
 from .documents import Shop
 
 FAST: dict[str, Any] = {
     "max_rps": None,
     "absence_gap_s": 0.1,
-    "post_timeout_s": 0.8,
-    "read_timeout_s": 0.8,
-    "queue_timeout_s": 0.4,
+    "post_timeout_s": 0.7,
+    "read_timeout_s": 0.7,
+    "queue_timeout_s": 0.3,
     "breaker_open_s": 0.5,
 }
-VISIBILITY_S = 0.3
-WINDOW_S: float = FAST["queue_timeout_s"] * 2 + FAST["post_timeout_s"] + VISIBILITY_S
+VISIBILITY_S, MARGIN_S = 0.2, 0.5
+WINDOW_S: float = MARGIN_S + FAST["queue_timeout_s"] * 2 + FAST["post_timeout_s"] + VISIBILITY_S
 """How long after its intent a write counts as possible: a successor waits so long before it creates."""
 
 PATIENCE_S = 30.0
-ANY = r"DataEntry/inControl$"
 CREATE, POST = ("POST", r"DataEntry/inControl$"), ("PUT", r"DataEntry/PostTransFile$")
 
 _numbers = itertools.count(1)
@@ -79,6 +81,7 @@ class Office:
                 "company": "00",
                 "contract": {**own, "http": FAST | own.get("http", {})},
                 "visibility_delay_s": VISIBILITY_S,
+                "margin_s": MARGIN_S,
                 "allow_private": True,
                 "allow_http": True,
             }
@@ -125,6 +128,10 @@ class Desk(Shop):
             )
             await self.runtime.log.publish(self.runtime.topics.commands(self.erp), envelope)
         self._wished += len(commands)
+
+    def expect(self, commands: int) -> None:
+        """So many different commands were wished, however often each was appended."""
+        self._wished = commands
 
     @asynccontextmanager
     async def posting(self, owner: str = "") -> AsyncIterator[None]:
@@ -207,6 +214,13 @@ class Desk(Shop):
         answer = await self._http.post(f"{self.url}/_sandbox/{action}", json=body)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[DeltekClient]:
+        """The ERP's API as another process with our login has it."""
+        connection = await connections.get(self.runtime.pool, self.erp)
+        async with await open_client(connection, self.runtime.vault, self.runtime.clock, SilentObserver()) as client:
+            yield client
 
     async def fault(self, kind: str, call: tuple[str, str], **more: Any) -> None:
         """Plan what happens to calls; ``times`` 1 unless said otherwise."""

@@ -71,6 +71,7 @@ class Calls:
         self.contract = contract
         self._auth = auth
         self._sender = sender
+        self._write_met_401 = False  # then the next write gets a session of its own: each such end costs minutes
 
     async def find_one(self, call: Call, model: type[RowT], *, key: str, value: str, **names: str) -> RowT | None:
         """The record of a single-key address, or None where there is none.
@@ -200,7 +201,11 @@ class Calls:
     async def _answer(self, call: Call, params: Sequence[tuple[str, str]] | None = None) -> HttpAnswer:
         """The tenant's answer under a session it accepts."""
         token = await self._auth.token()
+        if self._write_met_401 and not call.safe:
+            token = await self._auth.renewed(token)
         answer = await self._send(call, params, token)
+        if not call.safe:
+            self._write_met_401 = answer.status == 401
         if answer.status != 401:
             return answer
         if not call.safe:
