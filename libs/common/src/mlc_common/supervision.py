@@ -7,7 +7,7 @@ ends a task ends the process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import structlog
@@ -67,11 +67,21 @@ class Supervisor(Generic[WhatT]):
         while True:
             try:
                 await self._serve(name, what)
-            except (ConfigurationError, Retryable, *UNAVAILABLE) as error:
-                _log.error("connection.cannot_work", connection=name, error=type(error).__name__, detail=str(error))
+            except* (ConfigurationError, Retryable, *UNAVAILABLE) as trouble:
+                for error in _single(trouble):
+                    _log.error("connection.cannot_work", connection=name, error=type(error).__name__, detail=str(error))
                 await self._clock.sleep(_AGAIN_S)
 
     async def _stop(self, name: str) -> None:
         _, task = self._running.pop(name)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors in a group: what serves a connection may consist of several tasks."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _single(error)
+        else:
+            yield error
