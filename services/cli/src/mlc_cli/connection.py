@@ -195,6 +195,8 @@ async def _rotate(name: str, secret: str, path: Path | None, *, generate: bool, 
         else:
             value = await _new_value(secret, path, generate=generate)
             await runtime.vault.put(connection.id, secret, value, keep_previous=True)
+        # What serves the connection is started anew by this, with the new secret.
+        await connections.update(runtime.pool, name, connection.settings)
         return (await runtime.vault.names(name)).get(secret, 0)
 
 
