@@ -11,7 +11,8 @@ from mlc_cli.mappings import reader
 from mlc_cli.rehearsal import ERP, STORE, Rehearsal
 
 UNLIMITED: dict[str, Any] = {"http": {"max_rps": None, "absence_gap_s": 1.0, "post_timeout_s": 10.0}}
-"""The demo lifts the budget of five calls a second, at the sandbox and here; a real tenant keeps it."""
+"""The demo lifts the budget of five calls a second, at the sandbox and here; a real tenant keeps it, as a real store
+keeps its own."""
 
 
 async def connect(rig: Rehearsal, *, mapping: str | None = None, contract: dict[str, Any] | None = None) -> None:
@@ -23,7 +24,7 @@ async def connect(rig: Rehearsal, *, mapping: str | None = None, contract: dict[
         contract: What differs from the default tenant contract.
     """
     _write_env(rig)
-    shop = {"url": rig.shop_url, "allow_private": "true"}
+    shop = {"url": rig.shop_url, "allow_private": "true", "rate_per_s": "null"}
     keys = {"consumer_key": "ck_" + "a1" * 20, "consumer_secret": "cs_" + "b2" * 20}
     erp = {
         "url": f"{rig.erp_url}/Acme/",
