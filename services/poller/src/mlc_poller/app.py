@@ -31,8 +31,9 @@ from mlc_poller.webhooks import WebhookCare
 
 _log = structlog.get_logger(__name__)
 
-_LEASE_S = 30.0
-_RENEW_S = 10.0
+_RENEWALS = 3
+"""How often a lease is renewed before it would run out."""
+
 _FETCH_IDLE_S = 1.0
 _DAY = timedelta(days=1)
 
@@ -86,14 +87,14 @@ def _served(connection: Connection, flows: list[mappings.AppliedMapping], runtim
 
 async def _while_leased(served: Served, runtime: Runtime, settings: PollerSettings, asked: asyncio.Event) -> None:
     """Work for one store as long as the lease is ours; wait for it otherwise."""
-    name, owner = f"poller:{served.connection.id}", f"{runtime.owner}:poller"
-    while (lease := await leases.acquire(runtime.pool, name, owner, _LEASE_S)) is None:
-        await runtime.clock.sleep(_RENEW_S)
+    name, owner, seconds = f"poller:{served.connection.id}", f"{runtime.owner}:poller", settings.poller_lease_seconds
+    while (lease := await leases.acquire(runtime.pool, name, owner, seconds)) is None:
+        await runtime.clock.sleep(seconds / _RENEWALS)
     work = asyncio.create_task(_work(served, runtime, settings, asked), name=f"poll {served.connection.id}")
     try:
         while not work.done():
-            await asyncio.wait({work}, timeout=_RENEW_S)
-            if await leases.acquire(runtime.pool, name, owner, _LEASE_S) is None:
+            await asyncio.wait({work}, timeout=seconds / _RENEWALS)
+            if await leases.acquire(runtime.pool, name, owner, seconds) is None:
                 raise Retryable(f"another poller took {served.connection.id} over")
         work.result()
     finally:
@@ -120,10 +121,17 @@ async def _work(served: Served, runtime: Runtime, settings: PollerSettings, aske
             lookback=timedelta(days=settings.poller_sweep_days),
         )
         care = WebhookCare(client, runtime.vault, connection, await _public_url(runtime, settings))
+        pace, poll_due = _Pace(runtime, connection), asyncio.Event()
+
+        async def care_for_webhooks() -> bool:
+            mended = await care.ensure()
+            if mended:  # what a missing webhook did not deliver, nobody delivers again
+                poll_due.set()
+            return mended
+
         async with asyncio.TaskGroup() as group:
-            pace = _Pace(runtime, connection)
-            group.create_task(pace.every(settings.poller_webhook_seconds, "webhooks", care.ensure))
-            group.create_task(pace.every(settings.poller_interval_seconds, "orders", poll.poll))
+            group.create_task(pace.every(settings.poller_webhook_seconds, "webhooks", care_for_webhooks))
+            group.create_task(pace.every(settings.poller_interval_seconds, "orders", poll.poll, due=poll_due))
             group.create_task(pace.every(settings.poller_sweep_seconds, "orders-sweep", poll.sweep))
             group.create_task(_answer(runtime, snapshots, asked))
 
@@ -135,9 +143,18 @@ class _Pace:
     runtime: Runtime
     connection: str
 
-    async def every(self, seconds: float, what: str, act: Callable[[], Awaitable[PollCompleted | bool]]) -> None:
-        """Now and every ``seconds``; trouble of the other side is said and waited out."""
+    async def every(
+        self,
+        seconds: float,
+        what: str,
+        act: Callable[[], Awaitable[PollCompleted | bool]],
+        *,
+        due: asyncio.Event | None = None,
+    ) -> None:
+        """Now, every ``seconds`` and when ``due`` says so; trouble of the other side is said and waited out."""
+        early = due or asyncio.Event()
         while True:
+            early.clear()
             try:
                 done = await act()
             except (Retryable, Rejected, Unconfirmed, ConfigurationError, *UNAVAILABLE) as error:
@@ -148,7 +165,9 @@ class _Pace:
                 if isinstance(done, PollCompleted):
                     cursor = self.runtime.metrics.poll_cursor_seconds.labels(self.connection, what)
                     cursor.set(done.until.timestamp())
-            await self.runtime.clock.sleep(seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await early.wait()
 
     def _count(self, what: str, outcome: str) -> None:
         self.runtime.metrics.polls.labels(self.connection, what, outcome).inc()

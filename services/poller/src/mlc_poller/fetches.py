@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from mlc_common.errors import Rejected, Retryable, Undecodable
+from mlc_common.errors import ConfigurationError, Rejected, Retryable, Undecodable
 from mlc_common.events import FetchRequested, Topics, decode
 from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.records import Record
@@ -69,7 +69,7 @@ async def answer_due(pool: Pool, snapshots: Snapshots) -> int:
     for fetch in await store.due(pool, snapshots.connection, _BATCH):
         try:
             await snapshots.of_id(fetch.order_id, fetch.fetch_id)
-        except (Retryable, Rejected) as error:
+        except (Retryable, Rejected, ConfigurationError) as error:
             wait = min(_FIRST_S * 2**fetch.attempts, _LONGEST_S)
             _log.warning("fetch.postponed", order=fetch.order_id, seconds=wait, error=type(error).__name__)
             await store.postpone(pool, fetch, wait)

@@ -23,6 +23,9 @@ class PollerSettings(CommonSettings):
     poller_webhook_seconds: float = Field(
         default=300.0, gt=0, description="seconds between two looks at the webhooks of a store"
     )
+    poller_lease_seconds: float = Field(
+        default=30.0, ge=1, description="how long after a poller has died another one may take its stores over"
+    )
     poller_overlap_seconds: float = Field(
         default=180.0, ge=1, description="how far before the last poll's end the next one begins"
     )
