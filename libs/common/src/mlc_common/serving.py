@@ -40,7 +40,10 @@ async def serving(app: Any, *, host: str, port: int, **options: Any) -> AsyncIte
     try:
         while not server.started:
             if task.done():
-                raise ConfigurationError(f"nothing can listen on {host}:{port}; choose another port") from None
+                raise ConfigurationError(
+                    f"nothing can listen on {host}:{port}: the port is taken, or the address is not this machine's; "
+                    "MLC_METRICS_PORT is for health and metrics, MLC_INGEST_PORT for webhooks, 0 takes a free one"
+                ) from None
             await asyncio.sleep(_TICK_S)
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:

@@ -6,6 +6,7 @@ prints: it would show variables, and those may hold secrets.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -77,5 +78,8 @@ def mlc(
 
 def main() -> None:
     """Entry point of the `mlc` script."""
-    with telling_errors():
-        app()
+    try:
+        with telling_errors():
+            app()
+    except typer.Exit as ending:  # what failed before a command could be found
+        sys.exit(ending.exit_code)

@@ -6,9 +6,11 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from mlc_cli import environment
-from mlc_cli.output import Json, print_json, say, telling_errors
+from mlc_cli.output import Json, people, print_json, telling_errors, when
 from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.events import RAW_WEBHOOK, Command, DocumentWish, Envelope, HeldWish, OrderSnapshot, Outcome, decode
 from mlc_common.log import read_topic
@@ -46,8 +48,17 @@ def show(
         if as_json:
             print_json(events)
             return
-        for event in events:
-            say(f"{event['at'] or 'no time':<25}  ", (f"{event['what']:<8}", "bold"), f"  {event['story']}")
+        _show(events)
+
+
+def _show(events: list[dict[str, Any]]) -> None:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for event in events:
+        table.add_row(when(event["at"]), event["what"], Text(event["story"]))
+    people.print(table)
 
 
 async def _events(order: str) -> list[dict[str, Any]]:
@@ -103,7 +114,7 @@ def _wish(command: Command) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     parts = [f"{outcome.kind.replace('_', ' ')} {outcome.number} {outcome.state}"]
-    parts += [outcome.response_class] if outcome.response_class else []
+    parts += [outcome.response_class] if outcome.response_class not in ("", None, outcome.state) else []
     parts += [f"{outcome.total} {outcome.currency}"] if outcome.total is not None else []
     parts += [f"{outcome.reason}: {outcome.detail}"] if outcome.reason else []
     parts += [", ".join(f"{name} {value}" for name, value in outcome.erp_ids.items())] if outcome.erp_ids else []

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mlc_cli import environment
-from mlc_cli.output import Json, print_json, say, telling_errors
+from mlc_cli.output import Json, print_json, say, telling_errors, when
 from mlc_common.accounting import EXPLANATIONS, HoldReason
 from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.log import read_topic
@@ -75,7 +75,7 @@ def _show(found: list[dict[str, Any]], dead: list[dict[str, Any]]) -> None:
         say((why, "bold"), f" ({count}): {rows[0]['sentence']}")
         say(f"What to do: {rows[0]['fix']}", indent=2)
         for row in rows:
-            say((row["order"], "bold"), f" {row['document'].replace('_', ' ')}, since {row['since']}", indent=2)
+            say((row["order"], "bold"), f" {row['document'].replace('_', ' ')}, since {when(row['since'])}", indent=2)
             say(row["detail"], indent=4)
     for letter in dead:
         say(("dead letter", "bold"), f" {letter['at']} ({letter['size']} bytes): {letter['reason']}")

@@ -94,12 +94,21 @@ def fail(message: str, *, code: str = "error", as_json: bool = False) -> NoRetur
     raise typer.Exit(1)
 
 
+def first_of(error: BaseException) -> BaseException:
+    """What went wrong first, if possible an error of ours, where several things did."""
+    while isinstance(error, BaseExceptionGroup):
+        error = (error.subgroup(ConnectorError) or error).exceptions[0]
+    return error
+
+
+def when(iso: str) -> str:
+    """A time for people."""
+    return iso.replace("T", " ").replace("+00:00", " UTC")
+
+
 def _explained(error: BaseException) -> tuple[str, str]:
     """Message and code."""
-    first = error
-    while isinstance(first, BaseExceptionGroup):
-        ours = first.subgroup(ConnectorError)
-        first = (ours or first).exceptions[0]
+    first = first_of(error)
     if isinstance(first, ConnectorError):
         return str(first), first.code
     server = _SERVERS.get(type(first).__module__.partition(".")[0])

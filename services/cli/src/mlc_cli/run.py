@@ -13,7 +13,7 @@ import structlog
 import typer
 
 from mlc_cli import environment
-from mlc_cli.output import Json, print_json, say, telling_errors
+from mlc_cli.output import Json, first_of, print_json, say, telling_errors
 from mlc_common.errors import ConfigurationError, ConnectorError
 from mlc_common.runtime import Runtime, known_parts, run_parts
 
@@ -72,7 +72,7 @@ async def _run(name: str, parts: list[str], *, as_json: bool) -> None:
         if not as_json:
             say("Stopped.")
     except Exception as error:
-        if not isinstance(error, ConnectorError):
+        if not isinstance(first_of(error), ConnectorError):
             # A person is told kind and place alone; the log, which is redacted, keeps the rest for whoever mends it.
             _log.error("run.failed", exc_info=True)
         raise

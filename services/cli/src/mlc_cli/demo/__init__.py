@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 
 from mlc_cli.demo import shopping
 from mlc_cli.demo.connecting import connect
+from mlc_cli.demo.drawing import drawn
 from mlc_cli.demo.reconciling import Reconciliation, reconcile
 from mlc_cli.output import Json, people, print_json, telling_errors
 from mlc_cli.rehearsal import Rehearsal, rehearsal
@@ -30,6 +31,7 @@ def demo(
     ] = False,
     orders: Annotated[int, typer.Option(help="How many orders the shopper places.", min=1, max=500)] = 50,
     folder: Annotated[Path, typer.Option(help="Where data and logs go.")] = Path(".local"),
+    picture: Annotated[Path | None, typer.Option(help="Also draw the result, as SVG.", hidden=True)] = None,
     as_json: Json = False,
 ) -> None:
     """Sell fifty orders, see them posted, to the cent.
@@ -52,6 +54,8 @@ def demo(
         print_json(result.as_json())
     else:
         result.show(people)
+    if picture is not None:
+        picture.write_text(drawn(result), encoding="utf-8")
     raise typer.Exit(0 if result.reconciles else 1)
 
 
@@ -97,6 +101,14 @@ async def _demo(folder: Path, orders: int, *, keep: bool, quiet: bool) -> Reconc
             return result
 
 
+class _Count(ProgressColumn):
+    """How many of how many, where there are several."""
+
+    def render(self, task: Task) -> str:
+        """Nothing for a single step."""
+        return f"{task.completed:.0f}/{task.total:.0f}" if task.total is not None and task.total > 1 else ""
+
+
 def _cancel_on_signals() -> None:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -105,10 +117,10 @@ def _cancel_on_signals() -> None:
 
 def _progress(*, quiet: bool) -> Progress:
     columns = (
-        SpinnerColumn(),
+        SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Count(),
         TimeElapsedColumn(),
     )
     return Progress(*columns, console=people, disable=quiet)

@@ -91,7 +91,9 @@ class Reconciliation:
         console.print(
             f"\n[bold]{placed} orders placed[/bold], {self.invoices} invoices and {self.credits} credits posted"
         )
-        table = Table("currency", "kept by the shop", "in the ERP's books", "difference", title_justify="left")
+        table = Table("currency")
+        for name in ("kept by the shop", "in the ERP's books", "difference"):
+            table.add_column(name, justify="right")
         for currency, kept, booked in self._sums():
             table.add_row(currency, f"{kept}", f"{booked}", f"{booked - kept:.2f}")
         console.print(table)
@@ -100,7 +102,7 @@ class Reconciliation:
             console.print(f"left out: {count} {rule}")
         for row in self.rows:
             if row.held:
-                console.print(f"held: order {row.order}, {row.held}", markup=False)
+                console.print(f"held (in neither sum): order {row.order}, {row.held}", markup=False)
             elif not row.agrees:
                 console.print(
                     f"[red]order {row.order}: shop {row.kept}, books {row.booked} {row.currency}, "
@@ -143,9 +145,10 @@ def reconcile(shop: dict[str, Any], erp: dict[str, Any], holds: dict[str, Any]) 
             rows.append(row)
     known = {str(order["id"]) for order in shop["orders"]}
     unexplained = tuple(sorted(batch for batch in files if _order_of(batch) not in known))
-    kinds = Counter(batch.partition("-")[0] for batch in files)
+    # By sign, not by name: the credit of a cancelled order is filed under its invoice's name, with a suffix.
+    credit_files = sum(_total(file) < 0 for file in files.values())
     lost = sum(delivery["kind"] == "dropped" for delivery in shop["deliveries"])
-    return Reconciliation(tuple(rows), excluded, unexplained, kinds["IN"], len(files) - kinds["IN"], lost)
+    return Reconciliation(tuple(rows), excluded, unexplained, len(files) - credit_files, credit_files, lost)
 
 
 def _row(
