@@ -27,14 +27,13 @@ from mlc_common.http.breaker import CircuitBreaker
 from mlc_common.http.errors import AnswerTooLarge, Unreachable, UntrustedCertificate
 from mlc_common.http.limits import Turnstile
 from mlc_common.http.observer import HttpObserver, SilentObserver
-from mlc_common.http.outgoing import build
+from mlc_common.http.outgoing import Params, build
 from mlc_common.http.pauses import asked_pause
 from mlc_common.http.policy import HttpPolicy
 from mlc_common.http.tracing import attempt_span
 from mlc_common.http.transport import Departure, Wire
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-Params = Mapping[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...]
 
 
 def server_fault(answer: HttpAnswer) -> bool:

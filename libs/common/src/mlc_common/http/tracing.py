@@ -46,5 +46,6 @@ def attempt_span(client: str, outgoing: Outgoing, resend: int) -> Iterator[Attem
     ) as span:
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
-        outgoing.request.headers.update(carrier)
+        if carrier:
+            outgoing.request.headers.update(carrier)
         yield AttemptSpan(span)
