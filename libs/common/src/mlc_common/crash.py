@@ -14,7 +14,6 @@ POINTS = (
     "poller.after_publish",
     "mapper.before_commit",
     "mapper.after_commit",
-    "mapper.after_publish",
     "intake.before_commit",
     "intake.after_commit",
     "post.after_lease",

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlc_common import crash
 from mlc_common.events.envelope import Envelope, from_record
 from mlc_common.log.producer import LogProducer
 from mlc_common.store.pool import Connection, Pool
@@ -77,6 +78,7 @@ async def publish_pending(pool: Pool, log: LogProducer, producer: str, lanes: Se
         if not rows:
             return 0
         await log.publish_all([(row["topic"], _envelope(row["headers"], row["value"])) for row in rows])
+        crash.point("outbox.after_publish")
         await connection.execute("delete from outbox where id = any($1::bigint[])", [row["id"] for row in rows])
         return len(rows)
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import structlog
 
-from mlc_common import crash
 from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
 from mlc_common.log.producer import LogProducer
@@ -61,7 +60,7 @@ class Publisher:
             Retryable: the log did not acknowledge.
         """
         while await outbox.publish_pending(self._pool, self._log, self._producer, list(self._lanes)):
-            crash.point("outbox.after_publish")
+            continue
 
     async def _flush(self) -> bool:
         return await self._guarded(self.flush)
