@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError
@@ -18,6 +18,8 @@ from mlc_common.vault import Vault
 from mlc_common.vault.connections import Connection
 
 GROUP = "mlc.connections"
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,16 @@ def type_of(kind: str) -> ConnectionType:
     if kind not in known:
         raise ConfigurationError(f"there is no kind of connection {kind!r}; known are {', '.join(known)}")
     return known[kind]
+
+
+def settings_of(connection: Connection, model: type[SettingsT]) -> SettingsT:
+    """The connection's settings, checked.
+
+    Raises:
+        ConfigurationError: names what is missing or wrong.
+    """
+    try:
+        return model.model_validate(connection.settings)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(f"connection {connection.id}: {said}") from None

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlc_common.clock import Clock
-from mlc_common.connection_types import ConnectionType
-from mlc_common.errors import ConfigurationError
+from mlc_common.connection_types import ConnectionType, settings_of
 from mlc_common.http import HttpObserver, SilentObserver
 from mlc_common.vault import Vault
 from mlc_common.vault.connections import Connection
@@ -34,26 +33,13 @@ class WooCommerceSettings(BaseModel):
     rate_per_s: float | None = Field(default=RATE_PER_S, gt=0, description="requests per second; null = no limit")
 
 
-def settings_of(connection: Connection) -> WooCommerceSettings:
-    """The connection's settings, checked.
-
-    Raises:
-        ConfigurationError: names what is missing or wrong.
-    """
-    try:
-        return WooCommerceSettings.model_validate(connection.settings)
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ConfigurationError(f"connection {connection.id}: {said}") from None
-
-
 async def open_client(connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver) -> WooCommerceClient:
     """A client for the connection; close it.
 
     Raises:
         ConfigurationError: a setting or secret is missing or wrong.
     """
-    settings = settings_of(connection)
+    settings = settings_of(connection, WooCommerceSettings)
     credentials = WooCommerceCredentials(**{name: await vault.get(connection.id, name) for name in SECRETS})
     return WooCommerceClient.open(
         settings.url,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
+from mlc_common.connection_types import settings_of
 from mlc_common.log import ensure_topics
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.posting.engine import Engine, EngineSettings
@@ -16,10 +18,11 @@ from mlc_common.store.publisher import Publisher
 from mlc_common.supervision import Supervisor
 from mlc_common.vault.connections import Connection, ConnectionKind
 from mlc_poster_deltek.company import CompanyLease
-from mlc_poster_deltek.connection import open_client, settings_of
+from mlc_poster_deltek.connection import DeltekSettings, open_client
 from mlc_poster_deltek.gateway import DeltekGateway, Terms
 from mlc_poster_deltek.gauges import CountingLedger, Gauges
 from mlc_poster_deltek.meter import CallMeter
+from mlc_poster_deltek.sweep import Sweep
 from mlc_vendors.deltek import DeltekClient
 
 
@@ -54,7 +57,12 @@ async def post_for(connection: Connection, runtime: Runtime) -> None:
 
 
 async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient, meter: CallMeter) -> None:
-    erp, producer, topics, settings = connection.id, f"poster-{connection.id}", runtime.topics, settings_of(connection)
+    erp, producer, topics, settings = (
+        connection.id,
+        f"poster-{connection.id}",
+        runtime.topics,
+        settings_of(connection, DeltekSettings),
+    )
     lease = CompanyLease(
         runtime.pool, client, runtime.clock, connection=erp, company=settings.company, owner=runtime.owner
     )
@@ -77,6 +85,16 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
     )
     publisher = Publisher(runtime.pool, runtime.log, producer, runtime.clock)
     gauges = Gauges(runtime.metrics, runtime.pool, runtime.clock, client.breaker, connection=erp, producer=producer)
-    async with asyncio.TaskGroup() as group:
-        for part in (consumer.run(), worker.run(), publisher.run(), gauges.run()):
-            group.create_task(part)
+    sweep = Sweep(client, runtime.pool, runtime.clock, connection=erp)
+    joined = asyncio.Event()
+    runtime.checks[producer] = partial(_is_set, joined)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in (consumer.run(joined), worker.run(), publisher.run(), gauges.run(), sweep.run()):
+                group.create_task(part)
+    finally:
+        del runtime.checks[producer]
+
+
+async def _is_set(event: asyncio.Event) -> bool:
+    return event.is_set()

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlc_common.clock import Clock
-from mlc_common.connection_types import ConnectionType
-from mlc_common.errors import ConfigurationError
+from mlc_common.connection_types import ConnectionType, settings_of
 from mlc_common.http import HttpObserver, SilentObserver
 from mlc_common.vault import Vault
 from mlc_common.vault.connections import Connection
@@ -49,26 +48,13 @@ class DeltekSettings(BaseModel):
     allow_http: bool = Field(default=False, description="the tenant is addressed without TLS (the sandbox is)")
 
 
-def settings_of(connection: Connection) -> DeltekSettings:
-    """The connection's settings, checked.
-
-    Raises:
-        ConfigurationError: names what is missing or wrong.
-    """
-    try:
-        return DeltekSettings.model_validate(connection.settings)
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ConfigurationError(f"connection {connection.id}: {said}") from None
-
-
 async def open_client(connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver) -> DeltekClient:
     """A client for the connection; close it.
 
     Raises:
         ConfigurationError: a setting or secret is missing or wrong.
     """
-    settings = settings_of(connection)
+    settings = settings_of(connection, DeltekSettings)
     secrets = {name: await vault.get(connection.id, name) for name in SECRETS}
     credentials = DeltekCredentials(
         username=settings.username,
@@ -94,7 +80,7 @@ async def ping(connection: Connection, vault: Vault, clock: Clock) -> dict[str, 
         period = await client.active_period()
         firms = client.contract.fields.firm_external_key
         return {
-            "signed in as": settings_of(connection).username,
+            "signed in as": settings_of(connection, DeltekSettings).username,
             "active period": period.period,
             "firms can carry our key": firms.enabled,
         }

@@ -1,8 +1,26 @@
-"""What the poster counts in its tables, for the gauges. Reads only."""
+"""What the poster reads in its tables beside the ledger's own work: figures for the gauges, what is finally posted."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from mlc_common.accounting import CreditNote, Invoice
+from mlc_common.posting.gateway import BillingDocument, Plan
 from mlc_common.store.pool import Pool
+
+_DOCUMENT: TypeAdapter[BillingDocument] = TypeAdapter(Invoice | CreditNote)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A document that stands in the books and for which nothing is outstanding."""
+
+    document: BillingDocument
+    plan: Plan
 
 
 async def open_documents(pool: Pool, erp: str) -> dict[str, int]:
@@ -23,3 +41,17 @@ async def open_documents(pool: Pool, erp: str) -> dict[str, int]:
 async def outbox_length(pool: Pool, producer: str) -> int:
     """How many events of a producer wait to be appended to the log."""
     return int(await pool.fetchval("select count(*) from outbox where producer = $1", producer))
+
+
+async def posted_for_good(pool: Pool, erp: str, references: Sequence[str]) -> list[Posted]:
+    """Those of the references whose document is posted, with nothing newer wanted and nothing outstanding."""
+    rows = await pool.fetch(
+        """
+        select d.posted, d.plan from posting_documents d join posting_orders o using (flow, order_key)
+        where o.erp = $1 and d.posted is not null and d.settled_seq >= d.newest_seq and d.intent_at is null
+            and d.plan::json ->> 'reference' = any($2::text[])
+        """,
+        erp,
+        list(references),
+    )
+    return [Posted(_DOCUMENT.validate_json(row["posted"]), Plan(**json.loads(row["plan"]))) for row in rows]
