@@ -20,8 +20,8 @@ from pydantic import SecretStr
 
 from mlc_cli.demo.connecting import connect
 from mlc_cli.demo.shopping import WEBHOOK_TOPICS
-from mlc_cli.rehearsal import ERP, STORE, Rehearsal, rehearsal
-from mlc_common.events import Envelope, Topics
+from mlc_cli.rehearsal import ERP, STORE, Process, Rehearsal, rehearsal
+from mlc_common.events import Envelope, PollCompleted, Topics, decode
 from mlc_common.events.topics import PARTITIONS
 from mlc_common.log import read_topic
 from mlc_common.store import holds
@@ -219,14 +219,30 @@ class Tenant:
         part = self.rig.parts.get("ingest") or self.rig.parts["all"]
         return f"{part.told['ingest']}/hooks/{STORE}"
 
-    async def webhooks_known(self) -> None:
-        """Wait until the shop knows every webhook of ours, each active."""
+    async def webhooks_active(self) -> None:
+        """Wait until the shop knows every webhook of ours, each once and active."""
 
         async def look() -> bool:
             hooks = (await self.rig.shop_truth())["webhooks"]
             return len(hooks) == len(WEBHOOK_TOPICS) and all(hook["status"] == "active" for hook in hooks)
 
         await until(look, "the poller has registered our webhooks")
+
+    async def polls(self, count: int, *, what: str = "orders") -> None:
+        """Wait until so many walks through the shop's orders (``orders``, ``orders-sweep``) were read whole."""
+
+        async def look() -> bool:
+            done = [event for event in await self.log(self.topics.control) if event.type == PollCompleted.event_type]
+            return sum(decode(event, PollCompleted).what == what for event in done) >= count
+
+        await until(look, f"{count} walks of {what}")
+
+    async def restart(self, name: str, **environment: str) -> Process:
+        """End a part gently and start it again, with other settings where given."""
+        await self.rig.parts[name].stop()
+        part = self.rig.part(name, **environment)
+        await part.start()
+        return part
 
     async def fault(self, where: str, **fault: Any) -> int:
         """Plan a fault of the ``shop`` or the ``erp``; its id."""
@@ -291,7 +307,8 @@ async def opened(
         async with _insight(rig) as (pool, eyes):
             tenant = Tenant(rig, pool, eyes)
             if "all" in parts or "poller" in parts:
-                await tenant.webhooks_known()
+                await tenant.webhooks_active()
+                await tenant.polls(2)  # at the start, and because the webhooks were missing
             yield tenant
 
 
