@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -17,7 +16,7 @@ from aiokafka.structs import RecordMetadata
 
 from mlc_common.errors import Retryable
 from mlc_common.events import codec
-from mlc_common.events.envelope import Envelope
+from mlc_common.events.envelope import Appendable, Envelope
 from mlc_common.events.topics import MESSAGE_LIMIT
 from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.partitioner import partition_of
@@ -29,8 +28,7 @@ _STOP_S = 5.0
 """How long the end waits for acknowledgements that are still out."""
 
 
-@dataclass(frozen=True)
-class Appended:
+class Appended(NamedTuple):
     """Where an event lies."""
 
     topic: str
@@ -80,14 +78,16 @@ class LogProducer:
         except (KafkaError, TimeoutError, OSError):
             return False
 
-    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+    async def publish(self, topic: str, event: Appendable) -> Appended:
         """Append one event and wait for the broker's acknowledgement.
 
         Raises:
             Retryable: the broker did not acknowledge; the event may or may not be there (its id tells a second copy).
         """
         try:
-            waiting = await self._send(topic, envelope)
+            if isinstance(event, Envelope) and len(event.data) > MESSAGE_LIMIT:
+                event = await self._in_parts(topic, event)
+            waiting = await self._producer.send(topic, value=event.data, key=event.key, headers=event.headers())
             return _appended(await waiting)
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
@@ -115,9 +115,6 @@ class LogProducer:
     async def _send(self, topic: str, envelope: Envelope) -> asyncio.Future[RecordMetadata]:
         if len(envelope.data) > MESSAGE_LIMIT:
             envelope = await self._in_parts(topic, envelope)
-        return await self._enqueue(topic, envelope)
-
-    async def _enqueue(self, topic: str, envelope: Envelope) -> asyncio.Future[RecordMetadata]:
         waiting: asyncio.Future[RecordMetadata] = await self._producer.send(
             topic, value=envelope.data, key=envelope.key, headers=envelope.headers()
         )
@@ -126,7 +123,7 @@ class LogProducer:
     async def _in_parts(self, topic: str, envelope: Envelope) -> Envelope:
         """Append the chunks of a value that is above the limit; what is left to append."""
         parts = codec.chunks(envelope, MESSAGE_LIMIT)
-        offsets = [(await (await self._enqueue(topic, part))).offset for part in parts]
+        offsets = [(await (await self._send(topic, part))).offset for part in parts]
         return codec.manifest(envelope, offsets)
 
 

@@ -18,10 +18,10 @@ from mlc_common.events import CHUNK, Command, Envelope, HeldWish, Topics, decode
 from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.reader import whole
 from mlc_common.log.records import Record
-from mlc_common.posting.store import add_commands
 from mlc_common.store import outbox, positions
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Pool
+from mlc_common.store.posting_queue import add_commands
 
 _log = structlog.get_logger(__name__)
 
@@ -92,7 +92,8 @@ class CommandIntake:
 
 def _trace(record: Record) -> str:
     """The trace that the command belongs to, so that the posting joins it, hours later if need be."""
-    return next((value.decode("ascii", "replace") for name, value in record.headers if name == "ce_traceparent"), "")
+    found = next((value for name, value in record.headers if name == "ce_traceparent"), b"") or b""
+    return found.decode("ascii", "replace").replace("\0", "")
 
 
 def _command(envelope: Envelope) -> Command:

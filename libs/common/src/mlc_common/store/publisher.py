@@ -56,11 +56,15 @@ class Publisher:
     async def flush(self) -> None:
         """Publish everything that waits now.
 
+        What is written meanwhile waits for the next time: following close behind a busy writer would be a transaction
+        and a request to the log for each of its events, where hundreds fit into one.
+
         Raises:
             Retryable: the log did not acknowledge.
         """
-        while await outbox.publish_pending(self._pool, self._log, self._producer, list(self._lanes)):
-            continue
+        sent = outbox.BATCH
+        while sent == outbox.BATCH:
+            sent = await outbox.publish_pending(self._pool, self._log, self._producer, list(self._lanes))
 
     async def _flush(self) -> bool:
         return await self._guarded(self.flush)
