@@ -514,6 +514,15 @@ async def test_the_posting_state_of_a_file_is_told(start: Any) -> None:
     assert await client.landing("IN-NONE") == []
 
 
+async def test_our_unposted_files_are_listed_and_nobody_elses(start: Any) -> None:
+    sandbox, client = await start()
+    sandbox.act(control.post_foreign_invoice, WBS1=INVOICE.wbs1, Invoice="HAND001", Amount="5.00", post=False)
+    await client.create_invoice(INVOICE)
+    await client.create_invoice(CREDIT)
+    await client.post_file(INVOICE.batch, period=INVOICE.period)
+    assert [(one.trans_type, one.batch) for one in await client.unposted_files()] == [("IN", CREDIT.batch)]
+
+
 async def test_the_login_state_is_set_and_a_file_follows_it_where_the_tenant_says_so(start: Any) -> None:
     sandbox, client = await start({"login_state": "login"})
     await client.set_period(202612)

@@ -20,17 +20,19 @@ from pydantic import SecretStr
 from mlc_common.events import Command, encode
 from mlc_common.http import SilentObserver
 from mlc_common.log import ensure_topics
+from mlc_common.posting.gateway import Plan
 from mlc_common.runtime import Runtime
 from mlc_common.store import connections, holds
 from mlc_common.store.holds import HeldDocument
 from mlc_common.telemetry import MetricsRegistry
 from mlc_poster_deltek.app import post_for
 from mlc_poster_deltek.connection import open_client
+from mlc_poster_deltek.files import file_of
 from mlc_sandbox.deltek.app import create_app
 from mlc_sandbox.server import serve
-from mlc_vendors.deltek import DeltekClient
+from mlc_vendors.deltek import DeltekClient, InvoiceFile
 
-from .documents import Shop
+from .documents import Document, Shop
 
 FAST: dict[str, Any] = {
     "max_rps": None,
@@ -48,6 +50,13 @@ PATIENCE_S = 30.0
 CREATE, POST = ("POST", r"DataEntry/inControl$"), ("PUT", r"DataEntry/PostTransFile$")
 
 _numbers = itertools.count(1)
+
+
+def file_for(document: Document) -> InvoiceFile:
+    """What the poster sends for a document on the web project."""
+    resolved = {"project": "STORE.WEB01", "period": "202611", "company": "00", "invoice": document.number}
+    return file_of(document, Plan(document.reference, document.number, resolved))
+
 
 OpenDesk = Callable[..., AbstractAsyncContextManager["Desk"]]
 

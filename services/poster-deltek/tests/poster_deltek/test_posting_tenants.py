@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from mlc_common.accounting import HoldReason
-from mlc_common.posting.gateway import Plan
-from mlc_poster_deltek.files import file_of
 
-from .desk import CREATE, Desk, OpenDesk
-from .documents import Document, line
+from .desk import CREATE, Desk, OpenDesk, file_for
+from .documents import line
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.asyncio(loop_scope="session")]
 
@@ -174,9 +172,3 @@ async def attempt(writing: Any) -> str:
     except Exception as error:
         return type(error).__name__
     return "created"
-
-
-def file_for(document: Document) -> Any:
-    """What the poster sends for the document."""
-    resolved = {"project": "STORE.WEB01", "period": "202611", "company": "00", "invoice": document.number}
-    return file_of(document, Plan(document.reference, document.number, resolved))

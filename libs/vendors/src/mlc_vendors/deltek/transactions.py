@@ -16,6 +16,7 @@ from mlc_vendors.deltek.errors import RecordAbsent, UnknownShape
 from mlc_vendors.deltek.models import ArBalance, ControlRow, Detail, Entry, LandingRow, LedgerRow
 from mlc_vendors.deltek.posting import PostResult, read_post_answer
 from mlc_vendors.deltek.query import Condition, Lookup
+from mlc_vendors.deltek.values import wire_flag
 
 _BATCH = ControlRow.column("batch")
 
@@ -65,6 +66,15 @@ class Transactions:
         where = [Condition(LandingRow.column("batch"), batch)]
         kind = LandingRow.column("trans_type")
         lookup = Lookup(where=where, key=(kind, _BATCH), order=kind)
+        return await self._calls.list_of(Call(endpoint="trans.landing"), lookup, LandingRow)
+
+    async def unposted_files(self) -> list[LandingRow]:
+        """The files that our user made and nobody has posted; without files the tenant lists none."""
+        where = [
+            Condition(LandingRow.column("creator"), self._calls.contract.transactions.creator),
+            Condition(LandingRow.column("posted"), wire_flag(False)),
+        ]
+        lookup = Lookup(where=where, key=(LandingRow.column("trans_type"), _BATCH), order=_BATCH)
         return await self._calls.list_of(Call(endpoint="trans.landing"), lookup, LandingRow)
 
     async def create_invoice(self, file: InvoiceFile) -> ControlRow:

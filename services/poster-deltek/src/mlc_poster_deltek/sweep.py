@@ -1,0 +1,60 @@
+"""Clears away drafts of ours whose document already stands in the books (architecture §5, step 4).
+
+A sender that was frozen and woke up may create a file again after its successor posted it, where the tenant guards the
+names of unposted files only. A person who posts such a file would double the revenue. Nothing is removed on our word
+alone: the ledger must show the whole document.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from mlc_common.clock import Clock
+from mlc_common.errors import ConnectorError
+from mlc_common.store.pool import UNAVAILABLE, Pool
+from mlc_poster_deltek import store
+from mlc_poster_deltek.books import Books
+from mlc_vendors.deltek import DeltekClient
+
+_log = structlog.get_logger(__name__)
+
+_EVERY_S = 600.0
+
+
+class Sweep:
+    """Looks through one connection's unposted files from time to time."""
+
+    def __init__(self, client: DeltekClient, pool: Pool, clock: Clock, *, connection: str) -> None:
+        self._client = client
+        self._books = Books(client, clock)
+        self._pool = pool
+        self._clock = clock
+        self._connection = connection
+
+    async def run(self) -> None:
+        """Until cancelled; what fails now is tried again next time."""
+        while True:
+            await self._clock.sleep(_EVERY_S)
+            try:
+                await self.once()
+            except (ConnectorError, *UNAVAILABLE) as error:
+                _log.warning("deltek.sweep_postponed", connection=self._connection, error=type(error).__name__)
+
+    async def once(self) -> list[str]:
+        """Remove what is left over now; the names of the files that were.
+
+        Raises:
+            ConnectorError: the tenant did not answer as expected.
+        """
+        waiting = [row.batch for row in await self._client.unposted_files()]
+        if not waiting:
+            return []
+        removed = []
+        for posted in await store.posted_for_good(self._pool, self._connection, waiting):
+            found = await self._books.look(posted.document, posted.plan)
+            in_the_books = any(one.status == "posted" and one.equal and one.ours for one in found)
+            left = any(one.status == "draft" and one.ours for one in found)
+            if in_the_books and left and await self._client.delete_file(posted.plan.reference):
+                _log.warning("deltek.draft_left_over", connection=self._connection, batch=posted.plan.reference)
+                removed.append(posted.plan.reference)
+        return removed
