@@ -91,6 +91,7 @@ def issued(state: OrderState, command: Command) -> OrderState:
         wish=wish.wish,
         digest=command.content_digest,
         mapping_version=command.mapping_version,
+        currency=document.currency if document else "",
         total=document.total if document else 0,
         lines=document.lines if document else (),
         date=document.date if document else wish.date if isinstance(wish, Withdrawn) else None,

@@ -34,6 +34,7 @@ class LastWish(Value):
     wish: Literal["document", "withdrawn", "held"]
     digest: str
     mapping_version: str = ""
+    currency: str = ""
     total: Amount = Decimal(0)
     lines: tuple[Line, ...] = ()
     date: Date | None = None

@@ -131,7 +131,7 @@ def _of_sold(sold: SoldLine, back: Back, ground: Ground, left: Left) -> list[Lin
         taxes=back.taxes,
         account=sold.booking.account,
     )
-    return [line, discount_line(sold, -discount, ground.mapping)] if discount else [line]
+    return [line, discount_line(sold, -discount)] if discount else [line]
 
 
 def _discount_back(sold: SoldLine, back: Back, left: LineLeft, currency: str) -> Decimal:
@@ -170,7 +170,7 @@ def _rest(refund: StoreRefund, lines: list[Line], ground: Ground, left: Left) ->
         return []
     limit = mapping.rounding.limit(currency)
     if abs(rest) <= limit and any(line.net or line.taxes for line in lines):
-        return [rounding_line(rest, mapping)]
+        return [rounding_line(rest, ground.sale.rounding_account)]
     if rest < 0:
         detail = f"the lines of refund {refund.id} come to {given} {currency}, but {amount} was paid back"
         raise Held(HoldReason.DOES_NOT_BALANCE, f"{detail}; at most {limit} may differ")
@@ -206,7 +206,7 @@ def _spread(refund: StoreRefund, rest: Decimal, ground: Ground, left: Left) -> l
         back = Back(net=share.net, taxes=taxes, quantity=_ZERO, rest=everything)
         made = _of_sold(sold, back, ground, left)
         lines += made if any(line.net or line.taxes for line in made) else []
-    return [*lines, rounding_line(rounding, ground.mapping)] if rounding else lines
+    return [*lines, rounding_line(rounding, ground.sale.rounding_account)] if rounding else lines
 
 
 def _exceeds(refund: StoreRefund, amount: Decimal, left: Decimal, currency: str) -> Held:

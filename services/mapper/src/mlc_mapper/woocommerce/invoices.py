@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -10,7 +10,6 @@ from uuid import UUID
 from mlc_common.accounting import (
     HoldReason,
     Invoice,
-    Line,
     NumberLimits,
     Source,
     document_key,
@@ -22,7 +21,7 @@ from mlc_common.events import DocumentWish, HeldWish
 from mlc_common.money import quantise
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import LastWish, OrderState
-from mlc_mapper.woocommerce.accounts import rebooked
+from mlc_mapper.woocommerce.booked import booked_sale
 from mlc_mapper.woocommerce.lines import Sale, invoice_lines, read_sale
 from mlc_mapper.woocommerce.order import StoreOrder
 from mlc_mapper.woocommerce.party import party, placement
@@ -126,30 +125,22 @@ def sell(state: OrderState, mapping: Mapping, *, anew: bool = False) -> Sold:
     order = picture.order
     if order is None:
         raise Held(HoldReason.BAD_DATA, picture.defect)
+    last = state.booked(invoice_key(state), mapping.version, anew=anew)
+    sale = booked_sale(order, last, mapping) if last else None
+    if last and sale:
+        invoice = _invoice(state, order, sale, mapping, booked=last)
+    else:
+        sale = _new_sale(order, state, mapping)
+        invoice = _invoice(state, order, sale, mapping)
+    return Sold(order=order, sale=sale, invoice=invoice)
+
+
+def _new_sale(order: StoreOrder, state: OrderState, mapping: Mapping) -> Sale:
     if order.currency not in mapping.currencies:
         raise Held(HoldReason.CURRENCY_NOT_MAPPED, f"the order is in {order.currency}")
     if order.total < 0:
         raise Held(HoldReason.BAD_DATA, f"the order's total is {order.total}; an invoice cannot be negative")
-    sale = read_sale(order, state.facts, mapping)
-    sold = Sold(order=order, sale=sale, invoice=_invoice(state, order, sale, mapping))
-    last = state.booked(sold.invoice.key, mapping.version, anew=anew)
-    return _as_booked(sold, last) if last and _money(last.lines) == _money(sold.invoice.lines) else sold
-
-
-def _as_booked(sold: Sold, last: LastWish) -> Sold:
-    """The invoice on the accounts, project and date that it was commanded with, for its credits to go back on them."""
-    kept = {"lines": last.lines, "date": last.date, "placement": last.placement}
-    by_source = {line.source_line: line for line in last.lines}
-    lines = tuple(
-        replace(one, booking=rebooked(by_source[one.source]), taxes=by_source[one.source].taxes)
-        for one in sold.sale.sold
-    )
-    return replace(sold, sale=replace(sold.sale, sold=lines), invoice=sold.invoice.model_copy(update=kept))
-
-
-def _money(lines: tuple[Line, ...]) -> list[tuple[str, Decimal, Decimal, Decimal]]:
-    """What lines say of goods and money, whatever they are booked on."""
-    return [(line.source_line or line.kind.value, line.quantity, line.net, line.tax) for line in lines]
+    return read_sale(order, state.facts, mapping)
 
 
 def invoice_date(state: OrderState, mapping: Mapping) -> date:
@@ -168,8 +159,11 @@ def as_document(sold: Sold) -> DocumentWish:
     return DocumentWish(document=sold.invoice)
 
 
-def _invoice(state: OrderState, order: StoreOrder, sale: Sale, mapping: Mapping) -> Invoice:
-    lines, numbering, order_id = invoice_lines(sale, mapping), mapping.numbering, str(order.id)
+def _invoice(
+    state: OrderState, order: StoreOrder, sale: Sale, mapping: Mapping, *, booked: LastWish | None = None
+) -> Invoice:
+    """The invoice of a sale; one that was commanded keeps its lines, project and date."""
+    lines, numbering, order_id = booked.lines if booked else invoice_lines(sale), mapping.numbering, str(order.id)
     if not lines:
         raise Held(HoldReason.DOES_NOT_BALANCE, f"the order has a total of {order.total} and no lines")
     tax = quantise(sum((line.tax for line in lines), Decimal(0)), order.currency)
@@ -178,12 +172,12 @@ def _invoice(state: OrderState, order: StoreOrder, sale: Sale, mapping: Mapping)
         flow=mapping.flow,
         number=document_number(numbering.invoice_prefix, order_id, LIMITS),
         reference=external_reference("IN", numbering.store_code, order_id, limits=LIMITS),
-        date=invoice_date(state, mapping),
+        date=(booked.date if booked else None) or invoice_date(state, mapping),
         currency=order.currency,
         sources=(Source(connection=state.connection, kind="order", id=order_id, number=order.number),),
         memo=mapping.memo.for_invoice(number=order.number, order_id=order_id, store=numbering.store_code),
-        party=party(order, state.facts, mapping),
-        placement=placement(order.currency, mapping),
+        party=party(order, state.facts, mapping, commanded=booked is not None),
+        placement=(booked.placement if booked else None) or placement(order.currency, mapping),
         lines=lines,
         net=sale.total - tax,
         tax=tax,

@@ -31,6 +31,7 @@ class SoldLine:
         booking: Kind, account, SKU and description.
         net: After discount, without tax.
         discount: What coupons took off, zero or more; a line of its own where the mapping gives it an account.
+        discount_account: The account of that line.
         taxes: Per tax code.
     """
 
@@ -38,6 +39,7 @@ class SoldLine:
     booking: Booking
     net: Decimal
     discount: Decimal
+    discount_account: str
     taxes: tuple[Tax, ...]
 
     @property
@@ -54,6 +56,7 @@ class Sale:
     total: Decimal
     sold: tuple[SoldLine, ...]
     rounding: Decimal
+    rounding_account: str
 
     @cached_property
     def by_id(self) -> dict[int, SoldLine]:
@@ -69,7 +72,7 @@ def read_sale(order: StoreOrder, facts: Facts, mapping: Mapping) -> Sale:
     """
     currency = order.currency
     total = representable(order.total, currency, f"the total of order {order.number}")
-    sold = tuple(_sold(line, order, facts, mapping) for line in order.lines if _says_something(line, currency))
+    sold = tuple(_sold(line, order, facts, mapping) for line in order.lines if says_something(line, currency))
     net = sum((one.net for one in sold), _ZERO)
     tax = sum((tax.amount for one in sold for tax in one.taxes), _ZERO)
     limit = mapping.rounding.limit(currency)
@@ -77,15 +80,16 @@ def read_sale(order: StoreOrder, facts: Facts, mapping: Mapping) -> Sale:
         raise _unbalanced(f"lines {net} + tax {tax} = {net + tax} {currency}, but the order's total is {total}", limit)
     if abs(quantise(order.total_tax, currency) - tax) > limit:
         raise _unbalanced(f"taxes of the lines are {tax} {currency}, but the order says {order.total_tax}", limit)
-    return Sale(currency=currency, total=total, sold=sold, rounding=total - net - tax)
+    rounding = total - net - tax
+    return Sale(currency=currency, total=total, sold=sold, rounding=rounding, rounding_account=mapping.rounding.account)
 
 
-def invoice_lines(sale: Sale, mapping: Mapping) -> tuple[Line, ...]:
+def invoice_lines(sale: Sale) -> tuple[Line, ...]:
     """The lines of the invoice: items, shipping and fees in the store's order, discounts, rounding."""
     lines = [_line(sold) for sold in sale.sold]
-    lines += [discount_line(sold, -sold.discount, mapping) for sold in sale.sold if sold.discount]
+    lines += [discount_line(sold, -sold.discount) for sold in sale.sold if sold.discount]
     if sale.rounding:
-        lines.append(rounding_line(sale.rounding, mapping))
+        lines.append(rounding_line(sale.rounding, sale.rounding_account))
     return tuple(lines)
 
 
@@ -101,7 +105,7 @@ def representable(amount: Decimal, currency: str, what: str) -> Decimal:
         raise Held(HoldReason.AMOUNT_NOT_REPRESENTABLE, f"{what}: {error}") from None
 
 
-def discount_line(sold: SoldLine, net: Decimal, mapping: Mapping) -> Line:
+def discount_line(sold: SoldLine, net: Decimal) -> Line:
     """The discount on a line as a line of its own; the tax stays with the line, on what is left after the discount."""
     return Line(
         kind=LineKind.DISCOUNT,
@@ -110,13 +114,13 @@ def discount_line(sold: SoldLine, net: Decimal, mapping: Mapping) -> Line:
         description=f"Discount on {sold.booking.description}",
         quantity=Decimal(1),
         net=net,
-        account=mapping.discounts.account or "",
+        account=sold.discount_account,
     )
 
 
-def rounding_line(net: Decimal, mapping: Mapping) -> Line:
+def rounding_line(net: Decimal, account: str) -> Line:
     """The rounding difference, visible."""
-    return Line(kind=LineKind.ROUNDING, description="Rounding", net=net, account=mapping.rounding.account)
+    return Line(kind=LineKind.ROUNDING, description="Rounding", net=net, account=account)
 
 
 def _line(sold: SoldLine) -> Line:
@@ -132,7 +136,7 @@ def _line(sold: SoldLine) -> Line:
     )
 
 
-def _says_something(line: StoreLine, currency: str) -> bool:
+def says_something(line: StoreLine, currency: str) -> bool:
     """Free items are kept, so that the document shows what was given; empty shipping and fees are not."""
     money = any(quantise(amount, currency) for amount in (line.subtotal, line.total, line.total_tax))
     return money or any(tax.total for tax in line.taxes) or (line.kind == "item" and bool(line.quantity))
@@ -147,6 +151,7 @@ def _sold(line: StoreLine, order: StoreOrder, facts: Facts, mapping: Mapping) ->
         net=net,
         # a price that was raised by hand is no discount: the line then shows what was charged
         discount=max(discount, _ZERO),
+        discount_account=mapping.discounts.account or "",
         taxes=split_taxes(line, order.rates, mapping, currency=order.currency),
     )
 

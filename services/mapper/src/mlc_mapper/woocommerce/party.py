@@ -12,8 +12,14 @@ from mlc_mapper.woocommerce.facts import Facts
 from mlc_mapper.woocommerce.order import StoreOrder
 
 
-def party(order: StoreOrder, facts: Facts, mapping: Mapping) -> Party:
+def party(order: StoreOrder, facts: Facts, mapping: Mapping, *, commanded: bool = False) -> Party:
     """The buyer: a customer by the store's id, a guest by the lower-cased billing e-mail (WooCommerce facts §11).
+
+    Args:
+        order: The order.
+        facts: Its fixed facts.
+        mapping: The rules.
+        commanded: Whether the invoice was commanded already; a stricter policy for guests then comes too late.
 
     Raises:
         Held: ``guest_not_allowed`` where the mapping holds guests, or needs an e-mail that the guest did not give.
@@ -21,7 +27,7 @@ def party(order: StoreOrder, facts: Facts, mapping: Mapping) -> Party:
     customer_id = facts.customer_id or order.buyer.customer_id
     email = _email(order, facts, mapping, customer_id)
     firm = mapping.firms.firm_of(customer_id, email)
-    if not customer_id and not firm:
+    if not customer_id and not firm and not commanded:
         _check_guest(order, email, mapping)
     identity = str(customer_id) if customer_id else f"email:{email}" if email else f"order:{order.id}"
     own_firm = (

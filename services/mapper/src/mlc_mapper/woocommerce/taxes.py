@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NoReturn
 
 from mlc_common.accounting import HoldReason, Tax
 from mlc_common.errors import Held
 from mlc_common.money import allocate, quantise
 from mlc_mapper.mapping import Mapping
-from mlc_mapper.mapping.rules import TaxTarget
 from mlc_mapper.woocommerce.order import StoreLine, StoreRate
 
 _ZERO = Decimal(0)
@@ -52,11 +52,13 @@ def split_taxes(
         return like(sold, amount, basis, currency)
     if not charged:
         raise _unknown(f"{line.label} carries a tax of {amount} {currency} and names no rate", "")
-    targets = [_target(rate_id, rates, line, mapping) for rate_id, _ in charged]
-    if sold and {target.code for target in targets} - {tax.code for tax in sold}:
+    targets = [mapping.taxes.target(rate_id, _code(rate_id, rates)) for rate_id, _ in charged]
+    if sold and {target.code if target else "" for target in targets} - {tax.code for tax in sold}:
         return like(sold, amount, basis, currency)
     parts = divide(amount, [one for _, one in charged], currency)
-    return _merged(targets, parts, basis)
+    known = [target or _missing(line, charged[at][0], rates) for at, target in enumerate(targets)]
+    booked = {tax.code: tax.account for tax in sold}
+    return _merged([(target.code, booked.get(target.code, target.account)) for target in known], parts, basis)
 
 
 def like(sold: Sequence[Tax], amount: Decimal, basis: Decimal, currency: str) -> tuple[Tax, ...]:
@@ -76,21 +78,21 @@ def divide(amount: Decimal, shares: Sequence[Decimal], currency: str) -> list[De
     return [part + more for part, more in zip(parts, rest, strict=True)]
 
 
-def _target(rate_id: str, rates: Sequence[StoreRate], line: StoreLine, mapping: Mapping) -> TaxTarget:
-    code = next((rate.code for rate in rates if rate.rate_id == rate_id), "")
-    target = mapping.taxes.target(rate_id, code)
-    if target is None:
-        shown = code or f"rate id {rate_id}"
-        raise _unknown(f"{line.label} is taxed by {shown}", f"Add {shown!r} under taxes.by_rate, then release.")
-    return target
+def _code(rate_id: str, rates: Sequence[StoreRate]) -> str:
+    return next((rate.code for rate in rates if rate.rate_id == rate_id), "")
 
 
-def _merged(targets: list[TaxTarget], parts: list[Decimal], basis: Decimal) -> tuple[Tax, ...]:
-    """One tax per code; codes that come to nothing are left out."""
+def _missing(line: StoreLine, rate_id: str, rates: Sequence[StoreRate]) -> NoReturn:
+    code = _code(rate_id, rates)
+    fix = f"Add {code or rate_id!r} under taxes.by_rate, then release."
+    raise _unknown(f"{line.label} is taxed by {code or f'rate id {rate_id}'}", fix)
+
+
+def _merged(targets: list[tuple[str, str]], parts: list[Decimal], basis: Decimal) -> tuple[Tax, ...]:
+    """One tax per code and account; codes that come to nothing are left out."""
     sums: dict[tuple[str, str], Decimal] = {}
     for target, part in zip(targets, parts, strict=True):
-        key = (target.code, target.account)
-        sums[key] = sums.get(key, _ZERO) + part
+        sums[target] = sums.get(target, _ZERO) + part
     return tuple(
         Tax(code=code, account=account, amount=amount, basis=basis)
         for (code, account), amount in sums.items()

@@ -1,0 +1,123 @@
+"""What a bookkeeper would trip over: mappings that change after posting, sales of before the cut-over, odd records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlc_common import exactjson
+from mlc_common.accounting import Line, document_key
+from mlc_common.events import Command, DocumentWish
+from mlc_mapper.decide import decide, decide_again
+from mlc_mapper.decision import Decision
+from mlc_mapper.mapping import Mapping
+from mlc_mapper.state import OrderState
+
+from .making import Json, back, item, mapping, order, refund, snapshot, webhook, with_refunds
+
+MAPPING = mapping()
+MUG = item(2, "20.00", "1.00")
+REDUCED = item(2, "18.00", "1.00", subtotal="20.00")
+NET_OF_DISCOUNT = mapping(discounts={"account": None})
+INVOICE = document_key("web", "invoice", "17")
+CREDIT = document_key("web", "credit_note", "25")
+
+
+class Life:
+    """One order's events under mappings that may change in between."""
+
+    def __init__(self, by: Mapping = MAPPING) -> None:
+        self.by = by
+        self.state = OrderState(flow="web", connection="shop", order_id=17)
+
+    def hook(self, body: Json) -> tuple[Command, ...]:
+        return self._keep(decide(self.state, webhook(exactjson.dumps(body)), self.by))
+
+    def shot(self, body: Json, *refunds: Json) -> tuple[Command, ...]:
+        return self._keep(decide(self.state, snapshot(with_refunds(body, *refunds), *refunds), self.by))
+
+    def release(self, *keys: Any) -> tuple[Command, ...]:
+        return self._keep(decide_again(self.state, self.by, cause="release", released=keys))
+
+    def _keep(self, decision: Any) -> tuple[Command, ...]:
+        assert isinstance(decision, Decision)
+        self.state = decision.state
+        return decision.commands
+
+
+def sold(line: Json = MUG, minute: int = 3, **more: Any) -> Json:
+    return order(line, **{"modified": f"2026-11-21T00:{minute:02d}:00", **more})
+
+
+def booked(command: Command) -> list[tuple[str, str, str]]:
+    assert isinstance(command.wish, DocumentWish)
+    return [_booked(line) for line in command.wish.document.lines]
+
+
+def _booked(line: Line) -> tuple[str, str, str]:
+    return line.kind.value, str(line.net), line.account
+
+
+# -- the mapping changes after the invoice was commanded
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(MAPPING, NET_OF_DISCOUNT), (NET_OF_DISCOUNT, MAPPING), (MAPPING, mapping(discounts={"account": "410.00"}))],
+)
+def test_another_rule_for_discounts_changes_no_invoice_that_was_commanded(before: Mapping, after: Mapping) -> None:
+    life, both = Life(before), refund(25, "19.00", back(REDUCED, "18.00", "1.00"))
+    (invoice,) = life.hook(sold(REDUCED))
+    life.by = after
+    assert life.hook(sold(REDUCED, 4, status="completed")) == ()
+    (credit,) = life.shot(sold(REDUCED, 5), both)
+    assert credit.kind == "credit_note"
+    assert booked(credit) == booked(invoice)
+
+
+def test_a_rounding_difference_goes_back_on_the_account_that_it_came_from() -> None:
+    life, all_of_it = Life(), refund(25, "21.03")
+    (invoice,) = life.hook(sold(total="21.03"))
+    life.by = mapping(rounding={"account": "498.00"})
+    (credit,) = life.shot(sold(minute=4, total="21.03"), all_of_it)
+    assert booked(credit) == booked(invoice) == [("item", "20.00", "401.00"), ("rounding", "0.03", "499.00")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"revenue": {"default": None}},
+        {"taxes": {"default": None, "by_rate": {"US-NY-NY STATE-1": None}}},
+        {"currencies": ["CAD"]},
+        {"guests": {"policy": "hold"}},
+        {"rounding": {"tolerance": "0.01"}},
+    ],
+    ids=["account", "tax code", "currency", "guests", "tolerance"],
+)
+def test_a_mapping_that_lost_a_rule_holds_nothing_that_was_commanded(changes: Json) -> None:
+    life, one = Life(), refund(25, "5.25", back(MUG, "5.00", "0.25"))
+    life.hook(sold(total="21.03"))
+    life.by = mapping(**changes)
+    assert life.hook(sold(minute=4, total="21.03", status="completed")) == ()
+    (credit,) = life.shot(sold(minute=5, total="21.03"), one)
+    assert booked(credit) == [("item", "5.00", "401.00")]
+    assert isinstance(credit.wish, DocumentWish)
+    assert [tax.code for tax in credit.wish.document.lines[0].taxes] == ["NY_STATE"]
+
+
+def test_a_tax_goes_back_on_the_account_that_it_came_from() -> None:
+    life, one = Life(), refund(25, "5.25", back(MUG, "5.00", "0.25"))
+    life.hook(sold())
+    life.by = mapping(taxes={"by_rate": {"US-NY-NY STATE-1": {"code": "NY_STATE", "account": "223.00"}}})
+    (credit,) = life.shot(sold(minute=4), one)
+    assert isinstance(credit.wish, DocumentWish)
+    assert [tax.account for tax in credit.wish.document.lines[0].taxes] == ["221.00"]
+
+
+def test_the_same_figures_in_another_currency_are_other_money() -> None:
+    life = Life()
+    life.hook(sold())
+    (again,) = life.hook(sold(minute=4, currency="JPY"))
+    assert isinstance(again.wish, DocumentWish)
+    assert again.wish.document.placement.project == "STORE.JP01"
