@@ -22,6 +22,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Undecodable(f"{name} is not JSON; the sender must send a number or null")
 
 
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def _encoder(*, ensure_ascii: bool) -> simplejson.JSONEncoder:
+    return simplejson.JSONEncoder(use_decimal=True, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False)
+
+
+_AS_IT_IS = _encoder(ensure_ascii=False)
+_ESCAPED = _encoder(ensure_ascii=True)
+
+
 def loads(data: bytes | str) -> Any:
     """Read JSON text; numbers with a fraction or exponent become Decimal, whole numbers int.
 
@@ -30,7 +41,7 @@ def loads(data: bytes | str) -> Any:
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise Undecodable(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -49,26 +60,22 @@ def dumps(value: Any) -> bytes:
     """
     refuse_floats(value)
     try:
-        return _text(value, ensure_ascii=False).encode("utf-8")
+        return str(_AS_IT_IS.encode(value)).encode("utf-8")
     except UnicodeEncodeError:
         # a lone surrogate is legal in JSON as \ud800 only; as bytes it would not be UTF-8 and nobody could read it
-        return _text(value, ensure_ascii=True).encode("ascii")
-
-
-def _text(value: Any, *, ensure_ascii: bool) -> str:
-    text: str = simplejson.dumps(
-        value, use_decimal=True, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False
-    )
-    return text
+        return str(_ESCAPED.encode(value)).encode("ascii")
 
 
 def refuse_floats(value: Any) -> None:
     """Raise TypeError where a float hides anywhere inside ``value``."""
-    if isinstance(value, float):
-        raise TypeError("a float has no exact amount; use Decimal")
-    if isinstance(value, dict):
-        for item in value.values():
-            refuse_floats(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            refuse_floats(item)
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):  # most of what there is
+            continue
+        if isinstance(value, float):
+            raise TypeError("a float has no exact amount; use Decimal")
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value

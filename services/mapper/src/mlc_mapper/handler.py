@@ -44,7 +44,7 @@ from mlc_mapper.flows import Flow, Flows
 from mlc_mapper.inputs import CommandIssued, RawInput, SnapshotSeen, WebhookSeen
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
 from mlc_mapper.store import CONSUMER, StoredState
-from mlc_mapper.woocommerce.told import read
+from mlc_mapper.woocommerce.told import Told, read
 
 _log = structlog.get_logger(__name__)
 
@@ -61,13 +61,18 @@ class TooManyDefects(ConnectorError):  # noqa: N818
 
 @dataclass(frozen=True)
 class _Seen:
-    """One raw event of one order, and where it lay."""
+    """One raw event of one order, what it tells, and where it lay."""
 
     record: Record
     envelope: Envelope
     event: RawInput
-    order_id: int
+    told: Told
     connection: str
+
+    @property
+    def order_id(self) -> int:
+        """The order's id."""
+        return self.told.order_id
 
 
 @dataclass
@@ -179,7 +184,7 @@ class MapperHandler:
             return
         state = batch.folded.get(key) or _state(known, name, item)
         try:
-            decision = decide(state, item.event, flow.mapping)
+            decision = decide(state, item.event, flow.mapping, told=item.told)
             self._defects = 0
             defect = ""
         except Exception as error:  # whatever it is, it is ours: this order waits, the others go on
@@ -251,7 +256,7 @@ def _order_event(record: Record, envelope: Envelope) -> _Seen | NotAnOrder:
     told = read(event)
     if isinstance(told, NotAnOrder):
         return told
-    return _Seen(record, envelope, event, told.order_id, envelope.extensions.get("connection", ""))
+    return _Seen(record, envelope, event, told, envelope.extensions.get("connection", ""))
 
 
 def _state(known: StoredState | None, flow: str, item: _Seen) -> OrderState:
