@@ -174,14 +174,16 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             self._fail(error)
 
     async def _until_stored(self, at: TopicPartition, records: Sequence[Record]) -> None:
-        pause = _FIRST_PAUSE_S
+        pause, overtaken = _FIRST_PAUSE_S, False
         while True:
             try:
-                await self._store(at, records)
+                if overtaken:
+                    self._seek(at, await self._handler.position(at.topic, at.partition))
+                else:
+                    await self._store(at, records)
             except Overtaken as error:
                 _log.warning("consumer.overtaken", topic=at.topic, partition=at.partition, detail=str(error))
-                self._seek(at, await self._handler.position(at.topic, at.partition))
-                return
+                overtaken = True
             except (Retryable, *UNAVAILABLE) as error:
                 _log.warning("consumer.waiting", topic=at.topic, partition=at.partition, error=type(error).__name__)
                 await self._clock.sleep(pause)
