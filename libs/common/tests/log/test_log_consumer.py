@@ -1,0 +1,285 @@
+"""Consuming by positions of our own, on a real broker: restarts, failures, overtaking, gaps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from mlc_common.clock import SystemClock
+from mlc_common.errors import ConfigurationError, Retryable
+from mlc_common.log import LogProducer, Record
+from mlc_common.log.consumer import LogConsumer
+from mlc_common.store.positions import Overtaken
+
+from .conftest import Publish, event
+
+pytestmark = pytest.mark.kafka
+
+WITHIN_S = 60
+
+
+class Recorder:
+    """A handler that keeps positions and names in memory, and fails as scripted."""
+
+    def __init__(self) -> None:
+        self.positions: dict[tuple[str, int], int] = defaultdict(int)
+        self.handled: list[str] = []
+        self.batches: list[Sequence[Record]] = []
+        self.owned: list[tuple[str, int]] = []
+        self.failures: list[BaseException | Callable[[str, int], None]] = []
+        self.refuses_assignment: list[Exception] = []
+        self.changed = asyncio.Condition()
+
+    async def position(self, topic: str, partition: int) -> int:
+        return self.positions[topic, partition]
+
+    async def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        if self.refuses_assignment:
+            raise self.refuses_assignment.pop(0)
+        self.owned = list(partitions)
+
+    async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        self.batches.append(records)
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, BaseException):
+                raise failure
+            failure(topic, partition)
+        if self.positions[topic, partition] != records[0].offset:
+            raise Overtaken(f"{topic}/{partition}")
+        self.positions[topic, partition] = records[-1].offset + 1
+        self.handled += [record.envelope().extensions["name"] for record in records]
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, *names: str) -> None:
+        """Wait until exactly these have been handled."""
+        async with asyncio.timeout(WITHIN_S), self.changed:
+            await self.changed.wait_for(lambda: self.handled == list(names))
+
+
+class Waits(SystemClock):
+    """Notes how long somebody wants to wait, and does not."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        await asyncio.sleep(0)
+
+
+class Reading:
+    """A consumer that runs beside the test."""
+
+    def __init__(self, bootstrap: str, topic: str, recorder: Recorder, clock: SystemClock | None = None) -> None:
+        consumer = LogConsumer(
+            bootstrap, [topic], group=f"{topic}.test", handler=recorder, clock=clock or SystemClock()
+        )
+        self.ready = asyncio.Event()
+        self.task = asyncio.create_task(consumer.run(self.ready))
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+Start = Callable[..., Reading]
+
+
+@pytest.fixture
+async def start(kafka_bootstrap: str, topic: str) -> AsyncIterator[Start]:
+    """Start a consumer; all are stopped at the end."""
+    started: list[Reading] = []
+
+    def start(recorder: Recorder, clock: SystemClock | None = None) -> Reading:
+        started.append(Reading(kafka_bootstrap, topic, recorder, clock))
+        return started[-1]
+
+    yield start
+    for reading in started:
+        await reading.stop()
+
+
+async def test_everything_is_handled_in_order_and_once(start: Start, publish: Publish) -> None:
+    recorder = Recorder()
+    await publish("a", "b")
+    reading = start(recorder)
+    await recorder.until("a", "b")
+    await publish("c")
+    await recorder.until("a", "b", "c")
+
+    assert reading.ready.is_set()
+    assert len(recorder.owned) == 2
+
+
+async def test_positions_survive_a_restart_and_kafkas_own_do_not_count(start: Start, publish: Publish) -> None:
+    recorder = Recorder()
+    await publish("a", "b", "c")
+    first = start(recorder)
+    await recorder.until("a", "b", "c")
+    await first.stop()
+    await publish("d")
+    second = start(recorder)
+    await recorder.until("a", "b", "c", "d")
+    await second.stop()
+
+    recorder.handled.clear()
+    (at,) = (at for at, position in recorder.positions.items() if position)
+    recorder.positions[at] = 1
+    start(recorder)
+    await recorder.until("b", "c", "d")
+
+
+async def test_an_unexpected_error_ends_the_run_loudly_and_moves_nothing(start: Start, publish: Publish) -> None:
+    recorder = Recorder()
+    recorder.failures = [RuntimeError("a defect")]
+    await publish("a")
+    reading = start(recorder)
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        await asyncio.wait_for(reading.task, WITHIN_S)
+    assert not any(recorder.positions.values())
+
+
+@pytest.mark.parametrize("error", [Retryable("the broker does not answer"), ConnectionRefusedError("no database")])
+async def test_what_passes_by_itself_is_waited_out_with_the_same_records(
+    start: Start, publish: Publish, error: Exception
+) -> None:
+    recorder, clock = Recorder(), Waits()
+    recorder.failures = [error] * 4
+    await publish("a", "b")
+    start(recorder, clock)
+    await recorder.until("a", "b")
+
+    assert len({tuple(record.offset for record in batch) for batch in recorder.batches[:5]}) == 1
+    assert clock.waited == sorted(clock.waited)
+    assert len(clock.waited) == 4
+
+
+async def test_an_overtaken_handler_goes_on_where_the_position_stands_now(start: Start, publish: Publish) -> None:
+    recorder = Recorder()
+    await publish("a", "b")
+    start(recorder)
+    await recorder.until("a", "b")
+
+    def ahead(topic: str, partition: int) -> None:
+        recorder.positions[topic, partition] = 3  # another worker stored "c" meanwhile
+
+    recorder.failures = [ahead]
+    await publish("c", "d")
+    await recorder.until("a", "b", "d")
+
+
+async def test_a_position_that_was_set_back_is_read_again(start: Start, publish: Publish) -> None:
+    recorder = Recorder()
+    await publish("a", "b", "c")
+    start(recorder)
+    await recorder.until("a", "b", "c")
+
+    def back(topic: str, partition: int) -> None:
+        recorder.positions[topic, partition] = 1
+
+    recorder.failures = [back]
+    await publish("d")
+    await recorder.until("a", "b", "c", "b", "c", "d")
+
+
+async def test_an_overtaken_handler_waits_out_a_lost_database(start: Start, publish: Publish) -> None:
+    recorder, clock = Recorder(), Waits()
+    position = recorder.position
+
+    async def gone(topic: str, partition: int) -> int:
+        recorder.position = position  # type: ignore[method-assign] # once
+        raise ConnectionResetError
+
+    def overtake(topic: str, partition: int) -> None:
+        recorder.position = gone  # type: ignore[method-assign] # after this batch
+        raise Overtaken("another worker")
+
+    recorder.failures = [overtake]
+    await publish("a")
+    start(recorder, clock)
+    await recorder.until("a")
+
+    assert len(clock.waited) == 1
+
+
+async def test_offsets_that_are_gone_from_the_log_stop_the_consumer(
+    kafka_bootstrap: str, topic: str, start: Start, producer: LogProducer, publish: Publish
+) -> None:
+    await publish("a", "b", "c")
+    place = await producer.publish(topic, event("d"))
+    async with admin(kafka_bootstrap) as client:
+        at = TopicPartition(topic, place.partition)
+        await client.delete_records({at: RecordsToDelete(before_offset=2)})
+    recorder = Recorder()
+    reading = start(recorder)
+
+    with pytest.raises(ConfigurationError, match=r"offsets 0 to 1 are gone"):
+        await asyncio.wait_for(reading.task, WITHIN_S)
+    assert recorder.handled == []
+
+
+async def test_a_log_shorter_than_what_was_read_stops_the_consumer(
+    topic: str, start: Start, producer: LogProducer
+) -> None:
+    place = await producer.publish(topic, event("a"))
+    recorder = Recorder()
+    recorder.positions[topic, place.partition] = 7
+    reading = start(recorder)
+
+    with pytest.raises(ConfigurationError, match="ends at 1, and we have read up to 7"):
+        await asyncio.wait_for(reading.task, WITHIN_S)
+
+
+async def test_an_assignment_waits_out_a_lost_database_and_ends_loudly_at_a_defect(
+    start: Start, publish: Publish
+) -> None:
+    recorder, clock = Recorder(), Waits()
+    recorder.refuses_assignment = [ConnectionRefusedError(), Retryable("not yet")]
+    await publish("a")
+    reading = start(recorder, clock)
+    await recorder.until("a")
+    assert len(clock.waited) == 2
+    await reading.stop()
+
+    recorder.refuses_assignment = [RuntimeError("a defect")]
+    with pytest.raises(RuntimeError, match="a defect"):
+        await asyncio.wait_for(start(recorder).task, WITHIN_S)
+
+
+async def test_two_consumers_share_the_partitions_and_one_takes_over_from_the_other(
+    start: Start, publish: Publish
+) -> None:
+    shared = Recorder()
+    first = start(shared)
+    await asyncio.wait_for(first.ready.wait(), WITHIN_S)
+    second = start(shared)
+    await asyncio.wait_for(second.ready.wait(), WITHIN_S)
+    for n in range(20):
+        await publish(f"{n}", order=n)
+    await first.stop()
+    for n in range(20, 40):
+        await publish(f"{n}", order=n)
+    async with asyncio.timeout(WITHIN_S), shared.changed:
+        await shared.changed.wait_for(lambda: len(shared.handled) >= 40)
+
+    assert sorted(shared.handled, key=int) == [str(n) for n in range(40)]
+
+
+@asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
