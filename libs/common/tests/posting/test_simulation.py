@@ -23,7 +23,7 @@ from .world import FAULTS, World
 DIALECTS: tuple[Dialect, ...] = ("files", "handles", "direct")
 LAG_S = 8.0
 SEEDS = 1000
-MANY_SEEDS = 3000
+MANY_SEEDS = 2000
 
 
 def possible(dialect: Dialect) -> tuple[str, ...]:
