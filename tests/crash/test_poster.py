@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,13 +171,15 @@ async def _taken_up(folder: Path, environment: dict[str, str], runtime: Runtime)
         await poster.stop()
 
 
-async def _at_rest(runtime: Runtime) -> Sequence[int]:
-    counts = (
-        "select count(*) from posting_queue",
-        "select count(*) from posting_orders where runnable or lease_until > now()",
-        "select count(*) from outbox",
+async def _at_rest(runtime: Runtime) -> tuple[int, int, int]:
+    row = await runtime.pool.fetchrow(
+        """
+        select (select count(*) from posting_queue) as arrived, (select count(*) from outbox) as unpublished,
+            (select count(*) from posting_orders where runnable or lease_until > now()) as at_work
+        """
     )
-    return tuple([await runtime.pool.fetchval(query) for query in counts])
+    assert row is not None
+    return row["arrived"], row["at_work"], row["unpublished"]
 
 
 def _poster(folder: Path, environment: dict[str, str]) -> Process:

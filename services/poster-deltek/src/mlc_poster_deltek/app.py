@@ -13,6 +13,7 @@ from mlc_common.posting.engine import Engine, EngineSettings
 from mlc_common.posting.intake import CommandIntake
 from mlc_common.posting.worker import Worker, WorkerSettings
 from mlc_common.runtime import Runtime
+from mlc_common.settings import load
 from mlc_common.store import connections, mappings
 from mlc_common.store.publisher import Publisher
 from mlc_common.supervision import Supervisor
@@ -22,17 +23,19 @@ from mlc_poster_deltek.connection import DeltekSettings, open_client
 from mlc_poster_deltek.gateway import DeltekGateway, Terms
 from mlc_poster_deltek.gauges import CountingLedger, Gauges
 from mlc_poster_deltek.meter import CallMeter
+from mlc_poster_deltek.settings import PosterSettings
 from mlc_poster_deltek.sweep import Sweep
 from mlc_vendors.deltek import DeltekClient
 
 
 async def run(runtime: Runtime) -> None:
-    """Post for every Deltek connection that a flow names, until cancelled."""
+    """Post for every Deltek connection that a flow names and this process serves, until cancelled."""
+    settings = load(PosterSettings)
 
     async def wanted() -> Mapping[str, Connection]:
         named = {mapping.erp for mapping in await mappings.current(runtime.pool)}
         known = await connections.list_all(runtime.pool, ConnectionKind.DELTEK)
-        return {connection.id: connection for connection in known if connection.id in named}
+        return {one.id: one for one in known if one.id in named and settings.serves(one.id)}
 
     async def serve(_: str, connection: Connection) -> None:
         await post_for(connection, runtime)

@@ -240,7 +240,7 @@ class Http(_Section):
 
     read_timeout_s: float = Field(gt=0)
     post_timeout_s: float = Field(gt=0)
-    queue_timeout_s: float = Field(default=30.0, gt=0)
+    queue_timeout_s: float = Field(default=10.0, gt=0)
     breaker_failures: int = Field(default=5, gt=0)
     breaker_open_s: float = Field(default=30.0, gt=0)
     max_concurrent: int = Field(gt=0)
