@@ -121,3 +121,25 @@ def test_the_same_figures_in_another_currency_are_other_money() -> None:
     (again,) = life.hook(sold(minute=4, currency="JPY"))
     assert isinstance(again.wish, DocumentWish)
     assert again.wish.document.placement.project == "STORE.JP01"
+
+
+def test_what_was_commanded_is_remembered_while_its_order_is_held() -> None:
+    life, one = Life(), refund(25, "5.25", back(MUG, "5.00", "0.25"))
+    (invoice,) = life.hook(sold())
+    (held,) = life.hook(sold(minute=4, status="shipped"))
+    assert held.wish.wish == "held"
+    life.by = mapping(revenue={"default": "499.99"}, statuses={"paid": ["processing", "completed", "shipped"]})
+    again, credit = life.shot(sold(minute=5, status="shipped"), one)
+    assert again.content_digest == invoice.content_digest
+    assert booked(credit) == [("item", "5.00", "401.00")]
+
+
+def test_a_released_credit_leaves_its_invoice_where_it_was_booked() -> None:
+    life, one = Life(mapping(refunds={"amount_only": "clearing", "clearing_account": "119.00"})), refund(25, "5.25")
+    _, credit = life.shot(sold(), one)
+    assert booked(credit) == [("refund", "5.25", "119.00")]
+    life.by = mapping(revenue={"default": "499.99"})
+    (spread,) = life.release(CREDIT)
+    assert (spread.document_key, booked(spread)) == (CREDIT, [("item", "5.00", "401.00")])
+    (moved, anew) = life.release(INVOICE)
+    assert (booked(moved), booked(anew)) == ([("item", "20.00", "499.99")], [("item", "5.00", "499.99")])

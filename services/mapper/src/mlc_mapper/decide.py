@@ -60,7 +60,7 @@ def decide_again(state: OrderState, mapping: Mapping, *, cause: str, released: C
         cause: Id of the event that asks for it.
         released: Document keys that a person released; their wish is commanded even if it did not change.
     """
-    mapped = map_order(state, mapping, anew=bool(released))
+    mapped = map_order(state, mapping, released=released)
     commands: list[Command] = []
     for wished in mapped.wishes:
         command = _command(state, wished, mapping, cause, wished.key in released)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from uuid import UUID
 
-from mlc_common.events import Command, DocumentWish, Withdrawn
+from mlc_common.accounting import CreditNote, Invoice
+from mlc_common.events import Command, DocumentWish, HeldWish, Withdrawn
 from mlc_mapper.decision import NotAnOrder
 from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
 from mlc_mapper.state import LastWish, OrderState
@@ -83,23 +84,38 @@ def issued(state: OrderState, command: Command) -> OrderState:
     last = state.wishes.get(command.document_key)
     if last is not None and last.seq >= command.seq:
         return state
-    wish = command.wish
-    document = wish.document if isinstance(wish, DocumentWish) else None
-    new = LastWish(
-        kind=command.kind,
-        seq=command.seq,
-        wish=wish.wish,
-        digest=command.content_digest,
-        mapping_version=command.mapping_version,
-        currency=document.currency if document else "",
-        total=document.total if document else 0,
-        lines=document.lines if document else (),
-        date=document.date if document else wish.date if isinstance(wish, Withdrawn) else None,
-        placement=document.placement if document else None,
-        rule=wish.rule if isinstance(wish, Withdrawn) else "",
+    wish, booked = command.wish, LastWish(kind=command.kind, seq=command.seq, wish=command.wish.wish, digest="")
+    if isinstance(wish, DocumentWish):
+        booked = _booked(command, wish.document, last)
+    elif isinstance(wish, HeldWish) and last is not None and last.lines:
+        booked = last  # what was commanded may be posted, whatever its order is held for
+    new = booked.model_copy(
+        update={
+            "seq": command.seq,
+            "wish": wish.wish,
+            "digest": command.content_digest,
+            **({"rule": wish.rule, "date": wish.date} if isinstance(wish, Withdrawn) else {}),
+        }
     )
     wishes = {**state.wishes, command.document_key: new}
     return state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})
+
+
+def _booked(command: Command, document: Invoice | CreditNote, last: LastWish | None) -> LastWish:
+    """How a document is booked, and by which rules: by those of the first command that booked it so."""
+    as_before = last is not None and last.lines == document.lines and last.placement == document.placement
+    return LastWish(
+        kind=command.kind,
+        seq=command.seq,
+        wish="document",
+        digest=command.content_digest,
+        mapping_version=last.mapping_version if last and as_before else command.mapping_version,
+        currency=document.currency,
+        total=document.total,
+        lines=document.lines,
+        date=document.date,
+        placement=document.placement,
+    )
 
 
 def asked(state: OrderState, fetch_id: UUID) -> OrderState:

@@ -26,7 +26,11 @@ class LastWish(Value):
     """The newest command of one document.
 
     How a document was booked stays as it was first commanded, while its money stays the same: its date, its place in
-    the ERP's projects, its lines with their accounts and tax codes; so does the date of a withdrawal.
+    the ERP's projects, its lines with their accounts and tax codes; so does the date of a withdrawal. A hold forgets
+    nothing of that.
+
+    Attributes:
+        mapping_version: Of the rules that it was booked by.
     """
 
     kind: Literal["invoice", "credit_note"]
@@ -45,6 +49,11 @@ class LastWish(Value):
     def live(self) -> bool:
         """Whether the document is wanted, be it held or not."""
         return self.wish != "withdrawn"
+
+    @property
+    def commanded(self) -> bool:
+        """Whether it may be in the books: it was commanded as a document, and was not withdrawn since."""
+        return self.live and bool(self.lines)
 
 
 class OrderState(Value):
@@ -95,10 +104,10 @@ class OrderState(Value):
         Args:
             key: The document.
             mapping_version: Of the rules in force.
-            anew: A person released something of the order: other rules then count.
+            anew: A person released the document: other rules then count.
         """
         last = self.wishes.get(key)
-        if last is None or last.wish != "document" or (anew and last.mapping_version != mapping_version):
+        if last is None or not last.commanded or (anew and last.mapping_version != mapping_version):
             return None
         return last
 

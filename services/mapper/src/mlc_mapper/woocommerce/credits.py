@@ -6,7 +6,7 @@ divided and booked when it was first commanded stays so, whatever later happens 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from uuid import UUID
@@ -46,7 +46,7 @@ def credit_key(state: OrderState, refund_id: int) -> UUID:
 
 
 def map_credits(
-    state: OrderState, outcome: Outcome, mapping: Mapping, *, anew: bool = False
+    state: OrderState, outcome: Outcome, mapping: Mapping, *, released: Collection[UUID] = ()
 ) -> Iterator[tuple[int, Found]]:
     """Map the refunds that the order lists.
 
@@ -54,12 +54,12 @@ def map_credits(
         state: The order's state.
         outcome: What its invoice should be.
         mapping: The rules.
-        anew: See ``OrderState.booked``.
+        released: See ``map_order``.
     """
     order = state.picture.order if state.picture else None
     stubs = order.stubs if order else ()
     if isinstance(outcome, Sold):
-        return _of_invoice(state, outcome, mapping, stubs, anew=anew)
+        return _of_invoice(state, outcome, mapping, stubs, released=released)
     if isinstance(outcome, HeldWish):
         return ((stub.id, _with_held_invoice(state, stub, outcome)) for stub in stubs)
     if outcome.name == "before_cut_over":
@@ -74,12 +74,19 @@ def missing_refunds(state: OrderState) -> list[int]:
 
 
 def _of_invoice(
-    state: OrderState, sold: Sold, mapping: Mapping, stubs: tuple[RefundStub, ...], *, anew: bool = False
+    state: OrderState,
+    sold: Sold,
+    mapping: Mapping,
+    stubs: tuple[RefundStub, ...],
+    *,
+    released: Collection[UUID] = (),
 ) -> Iterator[tuple[int, Found]]:
     ground = Ground(order=sold.order, sale=sold.sale, facts=state.facts, mapping=mapping)
-    left = all_of(sold.sale)
+    left, invoice = all_of(sold.sale), sold.invoice.key
+    moved = invoice in released and state.booked(invoice, mapping.version, anew=True) is None
     for stub in stubs:
-        last = state.booked(credit_key(state, stub.id), mapping.version, anew=anew)
+        key = credit_key(state, stub.id)
+        last = None if moved else state.booked(key, mapping.version, anew=key in released)
         yield stub.id, _credit(_details(state, stub) or stub, last, sold, ground, left)
 
 
@@ -177,7 +184,7 @@ def _details(state: OrderState, stub: RefundStub) -> StoreRefund | None:
 
 def _commanded(state: OrderState, stub: RefundStub) -> bool:
     last = state.wishes.get(credit_key(state, stub.id))
-    return last is not None and last.wish == "document"
+    return last is not None and last.commanded
 
 
 def _unread(stub: RefundStub, refund: StoreRefund | None) -> HeldWish:

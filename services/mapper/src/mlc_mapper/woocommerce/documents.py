@@ -6,6 +6,7 @@ never overtakes its invoice (architecture §5); what makes no document is exclud
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -38,24 +39,25 @@ class Mapped:
     excluded: tuple[Excluded, ...] = ()
 
 
-def map_order(state: OrderState, mapping: Mapping, *, anew: bool = False) -> Mapped:
+def map_order(state: OrderState, mapping: Mapping, *, released: Collection[UUID] = ()) -> Mapped:
     """Map an order and its refunds.
 
     Args:
         state: The order's state; one that holds no picture yet makes nothing.
         mapping: The rules of its flow.
-        anew: A person released something of the order: what was booked by other rules is booked by these.
+        released: Documents that a person released: what was booked by other rules is booked by these, an invoice with
+            its credits.
     """
     if state.picture is None and not state.gone:
         return Mapped()
-    outcome = map_invoice(state, mapping, anew=anew)
+    outcome = map_invoice(state, mapping, anew=invoice_key(state) in released)
     wish = _invoice_wish(state, outcome, mapping)
     wishes = [Wished(key=invoice_key(state), kind="invoice", wish=wish)] if wish else []
     wishes += [
         Wished(key=key, kind="credit_note", wish=_withdrawn(state, key, "refund_deleted")) for key in _vanished(state)
     ]
     excluded = [_excluded(outcome, f"order:{state.order_id}")] if isinstance(outcome, Rule) and not wish else []
-    for refund_id, found in map_credits(state, outcome, mapping, anew=anew):
+    for refund_id, found in map_credits(state, outcome, mapping, released=released):
         key = credit_key(state, refund_id)
         if isinstance(found, Rule) and key not in state.wishes:
             excluded.append(_excluded(found, f"refund:{refund_id}"))

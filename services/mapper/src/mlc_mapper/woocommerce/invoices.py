@@ -96,7 +96,7 @@ def rule_for(state: OrderState, mapping: Mapping) -> Rule | None:
         return None
     day = invoice_date(state, mapping)
     commanded = state.wishes.get(invoice_key(state))
-    if day < mapping.cut_over and (commanded is None or commanded.wish != "document"):
+    if day < mapping.cut_over and (commanded is None or not commanded.commanded):
         return Rule("before_cut_over", f"the order's invoice date {day} is before the cut-over {mapping.cut_over}")
     if not picture.order.total:
         return Rule("zero_total", "the order's total is zero")
