@@ -14,7 +14,7 @@ from mlc_mapper.decision import Decision
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 
-from .making import Json, back, item, mapping, order, refund, snapshot, webhook, with_refunds
+from .making import Json, back, item, mapping, order, refund, shown, snapshot, webhook, with_refunds
 
 MAPPING = mapping()
 MUG = item(2, "20.00", "1.00")
@@ -143,3 +143,39 @@ def test_a_released_credit_leaves_its_invoice_where_it_was_booked() -> None:
     assert (spread.document_key, booked(spread)) == (CREDIT, [("item", "5.00", "401.00")])
     (moved, anew) = life.release(INVOICE)
     assert (booked(moved), booked(anew)) == ([("item", "20.00", "499.99")], [("item", "5.00", "499.99")])
+
+
+# -- sales of before the cut-over
+
+
+OLD = "2026-10-31T12:00:00"
+STRICT = mapping(cut_over="2026-11-01")
+
+
+@pytest.mark.parametrize("status", ["processing", "cancelled", "on-hold", "refunded", "shipped"])
+def test_a_refund_of_a_sale_of_before_the_cut_over_needs_a_person_whatever_became_of_the_order(status: str) -> None:
+    out = shown(sold(paid=OLD, status=status), refund(25, "5.25"), by=STRICT)
+    assert [hold["reason"] for hold in out["holds"]] == ["no_invoice"]
+    assert [(one["rule"], one["subject"]) for one in out["excluded"]] == [("before_cut_over", "order:17")]
+
+
+def test_the_refunds_of_a_cancelled_order_of_before_the_cut_over_are_read_for_their_dates() -> None:
+    one = refund(25, "5.25")
+    seen = webhook(exactjson.dumps(with_refunds(sold(paid=OLD, status="cancelled"), one)))
+    decision = decide(OrderState(flow="web", connection="shop", order_id=17), seen, STRICT)
+    assert isinstance(decision, Decision)
+    assert [fetch.because for fetch in decision.fetches] == ["needs refunds"]
+
+
+def test_a_status_that_nobody_listed_holds_no_order_of_before_the_cut_over() -> None:
+    for paid in (OLD, None):
+        out = shown(sold(paid=paid, modified=OLD, status="shipped"), by=STRICT)
+        assert ([one["rule"] for one in out["excluded"]], out["holds"]) == (["before_cut_over"], [])
+    held = shown(sold(paid=None, status="shipped"), by=STRICT)
+    assert [hold["reason"] for hold in held["holds"]] == ["status_unknown"]
+
+
+def test_a_refund_of_nothing_needs_nobody_even_before_the_cut_over() -> None:
+    out = shown(sold(paid=OLD), refund(25, "0.00"), by=STRICT)
+    assert out["holds"] == []
+    assert [one["rule"] for one in out["excluded"]] == ["before_cut_over", "zero_amount"]

@@ -99,6 +99,8 @@ def _with_held_invoice(state: OrderState, stub: RefundStub, invoice: HeldWish) -
 
 def _before_cut_over(state: OrderState, stub: RefundStub, rule: Rule, mapping: Mapping) -> Found:
     """An order of before the cut-over has no invoice of ours: its later refunds need a person."""
+    if not stub.total:
+        return Rule("zero_amount", f"refund {stub.id} paid nothing back")
     refund = _details(state, stub)
     if refund is None or refund.created is None:
         return _unread(stub, refund)

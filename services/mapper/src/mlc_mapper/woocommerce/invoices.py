@@ -87,6 +87,9 @@ def rule_for(state: OrderState, mapping: Mapping) -> Rule | None:
         where = "is in the trash of" if picture is not None and not state.gone else "no longer exists in"
         return Rule(stands.value, f"order {state.order_id} {where} the store")
     assert picture is not None
+    day = _sold_on(state, stands, mapping)
+    if day is not None and day < mapping.cut_over and not _commanded(state):
+        return Rule("before_cut_over", f"the order's invoice date {day} is before the cut-over {mapping.cut_over}")
     if stands in (Standing.NOT_PAID, Standing.REFUNDED_UNPAID, Standing.CANCELLED):
         unpaid = stands is not Standing.CANCELLED and picture.status not in mapping.statuses.open
         return Rule(
@@ -94,13 +97,24 @@ def rule_for(state: OrderState, mapping: Mapping) -> Rule | None:
         )
     if stands is Standing.UNKNOWN or picture.order is None:
         return None
-    day = invoice_date(state, mapping)
-    commanded = state.wishes.get(invoice_key(state))
-    if day < mapping.cut_over and (commanded is None or not commanded.commanded):
-        return Rule("before_cut_over", f"the order's invoice date {day} is before the cut-over {mapping.cut_over}")
     if not picture.order.total:
         return Rule("zero_total", "the order's total is zero")
     return None
+
+
+def _sold_on(state: OrderState, stands: Standing, mapping: Mapping) -> date | None:
+    """The date of the sale, also where it does not stand any more; None where there was none, or it cannot be read."""
+    picture = state.picture
+    if picture is None or picture.order is None:
+        return None
+    # a status that nobody listed: if it counted as paid, its invoice would have this date
+    sold = stands in (Standing.SOLD, Standing.UNKNOWN) or picture.paid_at or sold_at(state.facts, mapping)
+    return invoice_date(state, mapping) if sold else None
+
+
+def _commanded(state: OrderState) -> bool:
+    last = state.wishes.get(invoice_key(state))
+    return last is not None and last.commanded
 
 
 def sell(state: OrderState, mapping: Mapping, *, anew: bool = False) -> Sold:
