@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
@@ -29,6 +29,11 @@ _CONFIG = {
     "cleanup.policy": "delete",
     "max.message.bytes": str(RECORD_LIMIT),
 }
+
+AnswerT = TypeVar("AnswerT")
+
+_LAST_S = 2.0
+"""How long an exchange may go on after somebody cancelled it."""
 
 _CONNECT_S = 15.0
 """How long the first answer of a broker may take."""
@@ -58,12 +63,24 @@ async def ensure_topics(
     """
     config = _CONFIG | ({"min.insync.replicas": "2"} if replication >= 3 else {})
     wanted = [NewTopic(name, partitions, replication, topic_configs=config) for name in topics]
-    for topic, code, *rest in await _create(bootstrap, wanted):
+    for topic, code, *rest in await _whole(_create(bootstrap, wanted)):
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             said = " ".join(str(each) for each in rest if each)
             advice = _ADVICE.get(error, "see the broker's log")
             raise ConfigurationError(f"Kafka refuses to create the topic {topic}: {said or error.__name__}; {advice}")
+
+
+async def _whole(act: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    """Let a short exchange end before a cancellation takes effect: cut in the middle, aiokafka leaves a socket open."""
+    task = asyncio.create_task(act)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_LAST_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _create(bootstrap: str, wanted: list[NewTopic]) -> list[tuple[Any, ...]]:
