@@ -15,7 +15,7 @@ from mlc_common.clock import Clock
 from mlc_common.errors import Held
 from mlc_common.posting import rules
 from mlc_common.posting.gateway import ErpGateway
-from mlc_common.posting.ledger import Ledger, OrderLease
+from mlc_common.posting.ledger import Ledger, OrderLease, State
 from mlc_common.posting.pursuit import Pursuit
 from mlc_common.posting.writing import Later
 
@@ -48,16 +48,20 @@ class Engine:
         """
         crash.point("post.after_lease")
         after = 0.0
+        rows = await self.ledger.documents(lease)
         while True:
-            rows = await self.ledger.documents(lease)
             row = rules.choose(rows)
             if row is None:
                 return await self.ledger.release(lease, runnable=False, after_s=0.0)
+            pursuit = Pursuit(self, lease, rows, row)
             try:
-                await Pursuit(self, lease, rows, row).advance()
+                await pursuit.advance()
             except Later as later:
                 after = later.seconds
                 break
+            # The usual order has one document, and nothing is left to read once that is verified.
+            alone = len(rows) == 1 and pursuit.row.state is State.VERIFIED
+            rows = [pursuit.row] if alone else await self.ledger.documents(lease)
         return await self.ledger.release(lease, runnable=True, after_s=after)
 
     async def hold_for_defect(self, lease: OrderLease, detail: str) -> None:

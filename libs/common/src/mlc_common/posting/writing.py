@@ -39,6 +39,11 @@ class RowWriting:
         self._row = row
         self._announced_at = engine.clock.monotonic()
 
+    @property
+    def row(self) -> DocumentRow:
+        """The row as it stands now."""
+        return self._row
+
     async def hold(self, held: Held) -> None:
         """Make the document wait for a person."""
         _log.warning("post.held", document=str(self._row.key), reason=held.reason, detail=held.detail)
