@@ -12,14 +12,17 @@ import pytest
 from mlc_common.accounting import content_digest
 from mlc_common.clock import SystemClock
 from mlc_common.events import Command, Envelope, Outcome, PartyOutcome, Topics, decode
+from mlc_common.posting.engine import Engine
 from mlc_common.posting.gateway import Plan
 from mlc_common.posting.ledger import LeaseLost, State, Step
 from mlc_common.posting.store import PostgresLedger, add_commands
 from mlc_common.store.outbox import _envelope
 from mlc_common.store.pool import Pool, connect
 
+from .bench import SETTINGS, Bench
 from .contract import LedgerContract, leased, one, only_row
 from .memory import Written
+from .scenarios import SCENARIOS, Scenario
 from .wishes import Order
 
 pytestmark = pytest.mark.postgres
@@ -177,3 +180,44 @@ async def test_two_consumers_adding_the_same_commands_at_once_make_one_of_each(k
     assert await keeper.pool.fetchval("select count(*) from posting_documents") == 2
     (lease,) = await leased(keeper)
     assert lease.contiguous_seq == 3
+
+
+async def settle(keeper: PostgresKeeper, engine: Engine) -> None:
+    """Work until nothing is left to do, however long the engine would wait."""
+    for _ in range(100):
+        leases = await leased(keeper)
+        for lease in leases:
+            await engine.work(lease)
+        if not await keeper.pool.fetchval("select count(*) from posting_orders where runnable"):
+            return
+        if not leases:
+            await keeper.pass_time(40)
+    raise AssertionError("no end")
+
+
+def lossy_bench() -> Bench:
+    bench = Bench()
+    bench.wire.script |= {"create": ["lost"], "finalise": ["gone"], "create_party": ["lost"]}
+    return bench
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_an_engine_does_over_postgresql_what_it_does_in_the_simulation(
+    keeper: PostgresKeeper, scenario: Scenario
+) -> None:
+    """One wish after the other; the first create, finalise and firm of each run are not answered."""
+    bench = lossy_bench()
+    engine = Engine(keeper.ledger, bench.gateway, bench.clock, "w1", SETTINGS)
+    for command in scenario.commands:
+        await keeper.add(command)
+        await settle(keeper, engine)
+    books, outcomes = bench.books(), [(o.key, o.state, o.response, o.reason) for o in await keeper.outcomes()]
+
+    again = lossy_bench()
+    for command in scenario.commands:
+        await again.settle(command)
+    looks = ("absent", "unknown")  # how often it looked is a matter of time
+    assert books == again.books()
+    assert [step for step in outcomes if step[2] not in looks] == [
+        (o.key, o.state, o.response, o.reason) for o in again.ledger.outcomes if o.response not in looks
+    ]
