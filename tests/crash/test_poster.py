@@ -45,7 +45,7 @@ pytestmark = [
 ]
 
 OURS = tuple(point for point in POINTS if point.startswith(("intake.", "post.", "party.", "outbox.")))
-OF_THE_CREDIT = ("post.after_intent:2", "post.after_create:2", "post.before_finalise:2", "post.after_finalise:2")
+OF_THE_CREDIT = ("post.after_create:2", "post.after_finalise:2")
 CASES = (*OURS, *OF_THE_CREDIT)
 AT_ONCE = 3
 

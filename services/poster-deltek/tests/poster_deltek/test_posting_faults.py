@@ -128,8 +128,9 @@ async def test_a_gateway_that_delivers_a_write_twice_doubles_nothing(desk: OpenD
         await posted_once(at)
 
 
-@pytest.mark.parametrize("answer", ["fault", "zero"])
-@pytest.mark.parametrize("flags", [True, False], ids=["marked", "not marked"])
+@pytest.mark.parametrize(
+    ("flags", "answer"), [(True, "fault"), (False, "fault"), (False, "zero")], ids=["marked", "not marked", "refused"]
+)
 async def test_a_posting_run_that_stopped_half_way_is_recognised_by_the_ledger(
     desk: OpenDesk, flags: bool, answer: str
 ) -> None:
