@@ -280,6 +280,7 @@ async def opened(
     erp: Mapping[str, Any] | None = None,
     mapping: str | None = None,
     contract: dict[str, Any] | None = None,
+    erp_settings: Mapping[str, str] | None = None,
     parts: Sequence[str] = ("all",),
     **environment: str,
 ) -> AsyncIterator[Tenant]:
@@ -301,7 +302,7 @@ async def opened(
         **(quiet | environment),
     ) as rig:
         await asyncio.gather(
-            connect(rig, mapping=mapping, contract=contract),
+            connect(rig, mapping=mapping, contract=contract, erp_settings=erp_settings),
             *(rig.part(name).start() for name in parts),
         )
         async with _insight(rig) as (pool, eyes):

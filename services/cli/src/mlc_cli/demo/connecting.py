@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,20 @@ UNLIMITED: dict[str, Any] = {"http": {"max_rps": None, "absence_gap_s": 1.0, "po
 keeps its own."""
 
 
-async def connect(rig: Rehearsal, *, mapping: str | None = None, contract: dict[str, Any] | None = None) -> None:
+async def connect(
+    rig: Rehearsal,
+    *,
+    mapping: str | None = None,
+    contract: dict[str, Any] | None = None,
+    erp_settings: Mapping[str, str] | None = None,
+) -> None:
     """Store both connections and put the mapping in force.
 
     Args:
         rig: The tenant.
         mapping: The mapping's text; the shipped example without it.
         contract: What differs from the default tenant contract.
+        erp_settings: What differs from the settings that the ERP's connection gets here.
     """
     _write_env(rig)
     shop = {"url": rig.shop_url, "allow_private": "true", "rate_per_s": "null"}
@@ -35,6 +43,7 @@ async def connect(rig: Rehearsal, *, mapping: str | None = None, contract: dict[
         "visibility_delay_s": "1",
         "allow_private": "true",
         "allow_http": "true",
+        **(erp_settings or {}),
     }
     secrets = {"password": "sandbox-password", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     await asyncio.gather(
