@@ -12,9 +12,10 @@ from mlc_common.events import Command, DocumentWish
 from mlc_mapper.decide import decide, decide_again
 from mlc_mapper.decision import Decision
 from mlc_mapper.mapping import Mapping
+from mlc_mapper.preview import preview
 from mlc_mapper.state import OrderState
 
-from .making import Json, back, item, mapping, order, refund, shown, snapshot, webhook, with_refunds
+from .making import Json, back, item, mapping, order, record, refund, shown, snapshot, webhook, with_refunds
 
 MAPPING = mapping()
 MUG = item(2, "20.00", "1.00")
@@ -179,3 +180,64 @@ def test_a_refund_of_nothing_needs_nobody_even_before_the_cut_over() -> None:
     out = shown(sold(paid=OLD), refund(25, "0.00"), by=STRICT)
     assert out["holds"] == []
     assert [one["rule"] for one in out["excluded"]] == ["before_cut_over", "zero_amount"]
+
+
+# -- odd records
+
+
+@pytest.mark.parametrize(("currency", "total"), [("USD", "0.05"), ("JPY", "2")])
+def test_a_total_without_lines_is_no_rounding_difference(currency: str, total: str) -> None:
+    out = shown({**sold(), "line_items": [], "total": total, "total_tax": "0", "currency": currency})
+    assert [hold["reason"] for hold in out["holds"]] == ["does_not_balance"]
+    assert out["documents"] == []
+
+
+def test_two_lines_of_one_id_are_held_because_a_refund_could_mean_either() -> None:
+    out = shown(order(MUG, item(2, "12.00")), refund(25, "33.00"))
+    assert {hold["reason"] for hold in out["holds"]} == {"bad_data"}
+    assert "line:2" in out["holds"][0]["detail"]
+
+
+@pytest.mark.parametrize("amount", ["1_0.00", "\uff110.00", "1 0", "+-1", "1e1_0"])
+def test_an_amount_is_digits_and_a_point_and_never_guessed(amount: str) -> None:
+    out = shown({**order(item(2, "10.00")), "total": amount})
+    assert [(hold["reason"], hold["detail"].split(":")[0]) for hold in out["holds"]] == [("bad_data", "total")]
+
+
+def test_what_is_no_amount_is_quoted_in_part_only() -> None:
+    (hold,) = shown({**order(item(2, "10.00")), "total": [7] * 10_000})["holds"]
+    assert len(hold["detail"]) < 200
+
+
+def test_a_tax_of_a_rate_without_a_code_is_mapped_by_the_id_that_the_hold_names() -> None:
+    body = order(item(2, "10.00", "1.00", taxes={9: "1.00"}), tax_lines=[])
+    (hold,) = shown(body)["holds"]
+    assert "'9'" in hold["fix"]
+    assert shown(body, by=mapping(taxes={"default": None, "by_rate": {"9": {"code": "NINE"}}}))["holds"] == []
+
+
+def test_a_tax_without_a_rate_is_not_sent_to_the_mapping() -> None:
+    (hold,) = shown(order(item(2, "10.00", "1.00", taxes={})))["holds"]
+    assert (hold["reason"], "by hand" in hold["fix"]) == ("tax_code_unknown", True)
+
+
+def test_a_refund_of_another_amount_than_the_order_lists_says_both() -> None:
+    body = {**sold(), "refunds": [{"id": 25, "total": "-6.00"}]}
+    (hold,) = preview({"order": body, "refunds": [refund(25, "5.25")]}, MAPPING)["holds"]
+    assert ("6.00" in hold["detail"], "5.25" in hold["detail"]) == (True, True)
+
+
+def test_a_stored_refund_that_the_stored_order_does_not_list_yet_is_shown() -> None:
+    one, other = refund(25, "5.25"), refund(26, "1.05")
+    listed = record(sold(), one, other)
+    for known in (None, 0, 1):
+        body = {**listed["order"], "refunds": None if known is None else listed["order"]["refunds"][:known]}
+        assert preview({"order": body, "refunds": [other, one]}, MAPPING) == preview(listed, MAPPING)
+
+
+def test_an_order_emptied_and_cancelled_after_its_credits_raises_nothing() -> None:
+    life, one = Life(), refund(25, "5.25", back(MUG, "5.00", "0.25"))
+    life.shot(sold(), one)
+    empty = {**sold(minute=4, status="cancelled"), "line_items": [], "total": "0.00", "total_tax": "0.00"}
+    (withdrawn,) = life.shot(empty, one)
+    assert (withdrawn.document_key, withdrawn.wish.wish) == (INVOICE, "withdrawn")

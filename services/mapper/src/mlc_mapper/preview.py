@@ -6,6 +6,7 @@ goes through the same decisions as live events. The output is stable, see docs/p
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,8 @@ from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 from mlc_mapper.woocommerce.documents import Wished, map_order
 from mlc_mapper.woocommerce.fields import is_id
-from mlc_mapper.woocommerce.told import read_snapshot
+from mlc_mapper.woocommerce.order import RefundStub
+from mlc_mapper.woocommerce.told import OrderTold, read_snapshot
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """A stored record has no time of reading; with one record nothing depends on it."""
@@ -43,7 +45,7 @@ def preview(record: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
     if isinstance(told, NotAnOrder):
         raise ConfigurationError(f"the record cannot be read: {told.reason}")
     state = OrderState(flow=mapping.flow, connection=mapping.store, order_id=told.order_id)
-    mapped = map_order(fold(state, told), mapping)
+    mapped = map_order(fold(state, _with_all_refunds(told) if isinstance(told, OrderTold) else told), mapping)
     documents = [wished.wish.document for wished in mapped.wishes if isinstance(wished.wish, DocumentWish)]
     return {
         "documents": [_document(document) for document in documents],
@@ -67,6 +69,17 @@ def _snapshot(record: dict[str, Any], mapping: Mapping) -> OrderSnapshot:
         products=_list(record, "products"),
         fetched_at=_NO_TIME,
     )
+
+
+def _with_all_refunds(told: OrderTold) -> OrderTold:
+    """The order listing every stored refund: one that it does not list was made after the order was stored."""
+    order = told.picture.order
+    if order is None:
+        return told
+    stubs = {refund.id: RefundStub(id=refund.id, total=refund.amount) for refund in told.refunds}
+    stubs |= {stub.id: stub for stub in order.stubs}
+    listing = order.model_copy(update={"stubs": tuple(stubs[refund_id] for refund_id in sorted(stubs))})
+    return replace(told, picture=told.picture.model_copy(update={"order": listing}))
 
 
 def _list(record: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -54,7 +54,9 @@ def parse_amount(value: Any) -> Decimal:
         AmountError: empty, not a number, NaN, infinite, a float, or beyond ``MAX_DIGITS``.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise AmountError(f"{value!r} is no amount; a decimal string is expected")
+        raise AmountError(f"{str(value)[:40]} is no amount; a decimal string is expected")
+    if isinstance(value, str) and ("_" in value or not value.isascii()):  # Decimal would read 1_0 and full-width digits
+        raise AmountError(f"{value[:40]!r} is no amount; a decimal string is expected")
     try:
         amount = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation:

@@ -87,7 +87,8 @@ def _of_invoice(
     for stub in stubs:
         key = credit_key(state, stub.id)
         last = None if moved else state.booked(key, mapping.version, anew=key in released)
-        yield stub.id, _credit(_details(state, stub) or stub, last, sold, ground, left)
+        refund = _details(state, stub)
+        yield stub.id, _credit(refund, last, sold, ground, left) if refund else _unread(state, stub)
 
 
 def _with_held_invoice(state: OrderState, stub: RefundStub, invoice: HeldWish) -> Found:
@@ -103,7 +104,7 @@ def _before_cut_over(state: OrderState, stub: RefundStub, rule: Rule, mapping: M
         return Rule("zero_amount", f"refund {stub.id} paid nothing back")
     refund = _details(state, stub)
     if refund is None or refund.created is None:
-        return _unread(stub, refund)
+        return _unread(state, stub)
     day = mapping.local_date(refund.created)
     if day < mapping.cut_over:
         return Rule(rule.name, f"the refund's date {day} is before the cut-over {mapping.cut_over}")
@@ -127,10 +128,8 @@ def _without_invoice(
         yield stub.id, stay[stub.id] if stub.id in stay else Rule(name, f"refund {stub.id}: {rule.detail}")
 
 
-def _credit(refund: StoreRefund | RefundStub, last: LastWish | None, sold: Sold, ground: Ground, left: Left) -> Found:
+def _credit(refund: StoreRefund, last: LastWish | None, sold: Sold, ground: Ground, left: Left) -> Found:
     """The credit of the next refund; what it returns is taken off what is left."""
-    if isinstance(refund, RefundStub):
-        return _unread(refund, None)
     if refund.defect:
         return HeldWish(reason=HoldReason.BAD_DATA, detail=refund.defect)
     if not refund.amount:
@@ -189,8 +188,9 @@ def _commanded(state: OrderState, stub: RefundStub) -> bool:
     return last is not None and last.commanded
 
 
-def _unread(stub: RefundStub, refund: StoreRefund | None) -> HeldWish:
-    if refund is not None:
-        return HeldWish(reason=HoldReason.BAD_DATA, detail=refund.defect)
-    detail = f"the order lists refund {stub.id} of {stub.total}, which was not among the refunds that were read"
-    return HeldWish(reason=HoldReason.BAD_DATA, detail=detail)
+def _unread(state: OrderState, stub: RefundStub) -> HeldWish:
+    other = state.refund(stub.id)
+    if other and other.defect:
+        return HeldWish(reason=HoldReason.BAD_DATA, detail=other.defect)
+    read = f"but {other.amount} was read of it" if other else "which was not among the refunds that were read"
+    return HeldWish(reason=HoldReason.BAD_DATA, detail=f"the order lists refund {stub.id} of {stub.total}, {read}")

@@ -178,8 +178,6 @@ def _invoice(
 ) -> Invoice:
     """The invoice of a sale; one that was commanded keeps its lines, project and date."""
     lines, numbering, order_id = booked.lines if booked else invoice_lines(sale), mapping.numbering, str(order.id)
-    if not lines:
-        raise Held(HoldReason.DOES_NOT_BALANCE, f"the order has a total of {order.total} and no lines")
     tax = quantise(sum((line.tax for line in lines), Decimal(0)), order.currency)
     return Invoice(
         key=invoice_key(state),

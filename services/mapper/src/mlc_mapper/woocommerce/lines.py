@@ -76,6 +76,8 @@ def read_sale(order: StoreOrder, facts: Facts, mapping: Mapping) -> Sale:
     net = sum((one.net for one in sold), _ZERO)
     tax = sum((tax.amount for one in sold for tax in one.taxes), _ZERO)
     limit = mapping.rounding.limit(currency)
+    if not sold:
+        raise Held(HoldReason.DOES_NOT_BALANCE, f"the order has a total of {total} {currency} and no lines")
     if abs(total - net - tax) > limit:
         raise _unbalanced(f"lines {net} + tax {tax} = {net + tax} {currency}, but the order's total is {total}", limit)
     if abs(quantise(order.total_tax, currency) - tax) > limit:

@@ -111,7 +111,7 @@ def _order(record: Json, order_id: int) -> StoreOrder:
         total=fields.amount(record, "total", ""),
         total_tax=fields.amount(record, "total_tax", "", default="0"),
         buyer=_buyer(record),
-        lines=_lines(record, ""),
+        lines=_order_lines(record),
         rates=_rates(record, ""),
         stubs=_stubs(record),
     )
@@ -144,6 +144,16 @@ def _buyer(record: Json) -> Buyer:
             country=field("country"),
         ),
     )
+
+
+def _order_lines(record: Json) -> tuple[StoreLine, ...]:
+    """The lines of an order; their ids tell which of them a refund returns."""
+    lines, seen = _lines(record, ""), set[int]()
+    for line in lines:
+        if line.id in seen:
+            raise fields.bad_data(line.source, "two lines have this id")
+        seen.add(line.id)
+    return lines
 
 
 def _lines(record: Json, where: str) -> tuple[StoreLine, ...]:

@@ -17,6 +17,7 @@ from mlc_mapper.mapping import Mapping
 from mlc_mapper.woocommerce.order import StoreLine, StoreRate
 
 _ZERO = Decimal(0)
+_NO_RATE = "Recalculate the order's taxes in the store; or post it by hand in the ERP and resolve this hold."
 
 
 def split_taxes(
@@ -51,7 +52,7 @@ def split_taxes(
     if not charged and sold:
         return like(sold, amount, basis, currency)
     if not charged:
-        raise _unknown(f"{line.label} carries a tax of {amount} {currency} and names no rate", "")
+        raise _unknown(f"{line.label} carries a tax of {amount} {currency} and names no rate", _NO_RATE)
     targets = [mapping.taxes.target(rate_id, _code(rate_id, rates)) for rate_id, _ in charged]
     if sold and {target.code if target else "" for target in targets} - {tax.code for tax in sold}:
         return like(sold, amount, basis, currency)
