@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from mlc_common.errors import Retryable
-from mlc_common.events import Envelope
+from mlc_common.events import Appendable, Envelope, from_record
 from mlc_common.log import Appended
 from mlc_common.telemetry import MetricsRegistry
 from mlc_ingest.bodies import Bodies
@@ -46,13 +46,13 @@ class MemoryLog:
     gate: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+    async def publish(self, topic: str, event: Appendable) -> Appended:
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.failing:
             raise Retryable("the log is away")
-        self.appended.append((topic, envelope))
+        self.appended.append((topic, from_record(event.headers(), event.data)))
         return Appended(topic, 0, len(self.appended) - 1)
 
 

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 
 from mlc_common.clock import FixedClock, SystemClock
 from mlc_common.errors import ConfigurationError, Retryable
-from mlc_common.events import Envelope, Topics
+from mlc_common.events import Appendable, Envelope, Topics
 from mlc_common.log import Appended
 from mlc_ingest import broker as module
 from mlc_ingest.broker import Broker
@@ -38,7 +38,7 @@ class World:
     unreachable: int = 0
     producers: list[FakeProducer] = field(default_factory=list)
 
-    def producer(self, bootstrap: str, *, client_id: str) -> FakeProducer:
+    def producer(self, bootstrap: str, *, client_id: str, linger_ms: int) -> FakeProducer:
         made = FakeProducer(self.script[min(len(self.producers), len(self.script) - 1)])
         self.producers.append(made)
         return made
@@ -55,7 +55,7 @@ class FakeProducer:
     """Fails with one error, or works."""
 
     error: type[KafkaError] | None
-    appended: list[tuple[str, Envelope]] = field(default_factory=list)
+    appended: list[tuple[str, Appendable]] = field(default_factory=list)
     ended: bool = False
     asked: int = 0
 
@@ -67,10 +67,10 @@ class FakeProducer:
     ) -> None:
         self.ended = True
 
-    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+    async def publish(self, topic: str, event: Appendable) -> Appended:
         if self.error is not None:
             raise Retryable("no") from self.error()
-        self.appended.append((topic, envelope))
+        self.appended.append((topic, event))
         return Appended(topic, 0, 0)
 
     async def reachable(self) -> bool:

@@ -12,7 +12,7 @@ from mlc_ingest.deadlines import Deadlines
 async def test_a_wait_that_takes_too_long_is_a_timeout() -> None:
     deadlines = Deadlines(0.05)
     began = asyncio.get_running_loop().time()
-    with pytest.raises(TimeoutError), deadlines.guard():
+    with pytest.raises(TimeoutError), deadlines:
         await asyncio.Event().wait()
     assert 0.05 <= asyncio.get_running_loop().time() - began < 5
     task = asyncio.current_task()
@@ -23,7 +23,7 @@ async def test_a_wait_that_takes_too_long_is_a_timeout() -> None:
 async def test_a_wait_that_ends_in_time_is_left_alone() -> None:
     deadlines = Deadlines(0.05)
     for _ in range(3):
-        with deadlines.guard():
+        with deadlines:
             await asyncio.sleep(0)
         await asyncio.sleep(0.06)
 
@@ -34,7 +34,7 @@ async def test_of_many_only_those_that_take_too_long_end() -> None:
 
     async def wait(event: asyncio.Event) -> str:
         try:
-            with deadlines.guard():
+            with deadlines:
                 await event.wait()
         except TimeoutError:
             return "too long"
@@ -52,7 +52,7 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
     deadlines = Deadlines(10)
 
     async def wait() -> None:
-        with deadlines.guard():
+        with deadlines:
             await asyncio.Event().wait()
 
     task = asyncio.create_task(wait())
@@ -63,13 +63,13 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
 
 
 async def test_an_error_inside_passes_through() -> None:
-    with pytest.raises(KeyError), Deadlines(10).guard():
+    with pytest.raises(KeyError), Deadlines(10):
         raise KeyError
 
 
 async def test_nothing_ticks_while_nobody_waits() -> None:
     deadlines = Deadlines(0.02)
-    with deadlines.guard():
+    with deadlines:
         pass
     await asyncio.sleep(0.1)
     assert deadlines._timer is None

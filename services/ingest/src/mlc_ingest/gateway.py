@@ -122,25 +122,34 @@ class Gateway:
             return
         else:
             try:
-                answer = await self._decide(claim, body, secrets)
+                decision = self._admit(claim, body, secrets)
+                if not isinstance(decision, Admitted):
+                    decision = await self._second_look(claim, body, secrets, decision)
+                if isinstance(decision, Admitted):
+                    answer = await self._append(claim.connection, decision)
+                else:
+                    answer = self._without(claim.connection, decision, body)
             finally:
                 self._bodies.release(body)
             await answer.send(send)
 
-    async def _decide(self, claim: Claim, body: bytes, secrets: ActiveSecrets) -> Answer:
-        decision = self._admit(claim, body, secrets)
+    async def _second_look(
+        self, claim: Claim, body: bytes, secrets: ActiveSecrets, decision: Ping | Refused
+    ) -> Admitted | Ping | Refused:
+        """The secret may have been replaced just now, and a store never sends a webhook twice."""
         if isinstance(decision, Refused) and decision.reason is Reason.BAD_SIGNATURE:
-            # The secret may have been replaced just now, and a store never sends a webhook twice.
             newest = await self._secrets.newest(claim.connection)
             if newest is not None and newest != secrets:
-                decision = self._admit(claim, body, newest)
-        if isinstance(decision, Admitted):
-            return await self._append(claim.connection, decision)
+                return self._admit(claim, body, newest)
+        return decision
+
+    def _without(self, connection: str, decision: Ping | Refused, body: bytes) -> Answer:
+        """The answer to what leaves nothing on the raw topics."""
         if isinstance(decision, Ping):
-            self._counting.ping(claim.connection)
+            self._counting.ping(connection)
             return OK
-        self._counting.refused(claim.connection, decision.reason)
-        self._refusals.note(claim.connection, decision, size=len(body), body=body)
+        self._counting.refused(connection, decision.reason)
+        self._refusals.note(connection, decision, size=len(body), body=body)
         return REFUSALS[decision.reason]
 
     def _admit(self, claim: Claim, body: bytes, secrets: ActiveSecrets) -> Admitted | Ping | Refused:
@@ -150,10 +159,10 @@ class Gateway:
         started = self._clock.monotonic()
         try:
             if self._recording:
-                with traced(connection, admitted) as envelope:
-                    await self._log.publish(admitted.topic, envelope)
+                with traced(connection, admitted) as event:
+                    await self._log.publish(event.topic, event)
             else:
-                await self._log.publish(admitted.topic, admitted.envelope)
+                await self._log.publish(admitted.topic, admitted)
         except Retryable as error:
             self._counting.troubled(connection, Trouble.LOG_UNAVAILABLE)
             _log.warning("ingest.not_appended", connection=connection, detail=str(error))

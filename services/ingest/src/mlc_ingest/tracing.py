@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
 
-from mlc_common.events import Envelope
+from mlc_common.events.envelope import header_of
 from mlc_common.telemetry.tracing import span, trace_extensions
 from mlc_ingest.admission import Admitted
 
@@ -24,9 +23,9 @@ def recording() -> bool:
 
 
 @contextmanager
-def traced(connection: str, admitted: Admitted) -> Iterator[Envelope]:
+def traced(connection: str, admitted: Admitted) -> Iterator[Admitted]:
     """The event with the trace context of a span around it."""
-    attributes = {"mlc.connection": connection, "mlc.webhook": admitted.event, "mlc.event_id": admitted.envelope.id}
+    attributes = {"mlc.connection": connection, "mlc.webhook": admitted.event}
     with span("ingest webhook", kind=SpanKind.SERVER, attributes=attributes):
-        extensions = {**admitted.envelope.extensions, **trace_extensions()}
-        yield replace(admitted.envelope, extensions=extensions)
+        context = [(header_of(name), value.encode()) for name, value in trace_extensions().items()]
+        yield admitted._replace(made=[*admitted.made, *context])

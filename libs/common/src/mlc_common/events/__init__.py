@@ -21,7 +21,7 @@ from mlc_common.events.catalogue import (
     Withdrawn,
 )
 from mlc_common.events.codec import decode, encode
-from mlc_common.events.envelope import Envelope, from_record
+from mlc_common.events.envelope import Appendable, Envelope, from_record
 from mlc_common.events.topics import MESSAGE_LIMIT, PARTITIONS, Topics, order_subject
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "MESSAGE_LIMIT",
     "PARTITIONS",
     "RAW_WEBHOOK",
+    "Appendable",
     "Command",
     "DocumentWish",
     "Envelope",

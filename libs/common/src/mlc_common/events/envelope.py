@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from mlc_common.errors import Undecodable
 
@@ -17,6 +18,24 @@ Headers = list[tuple[str, bytes]]
 JSON = "application/json"
 _PREFIX = "ce_"
 _REQUIRED = ("id", "source", "type", "specversion")
+
+
+class Appendable(Protocol):
+    """What the log needs of an event."""
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """The value."""
+        ...
+
+    def headers(self) -> Headers:
+        """The Kafka headers."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +69,35 @@ class Envelope:
 
     def headers(self) -> Headers:
         """The Kafka headers of this event."""
-        time = self.time.astimezone(UTC).isoformat().removesuffix("+00:00")
         return [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", self.id.encode()),
-            ("ce_type", self.type.encode()),
-            ("ce_source", self.source.encode()),
-            ("ce_subject", self.subject.encode()),
-            ("ce_time", f"{time}Z".encode()),
-            *[(_PREFIX + name, value.encode()) for name, value in self.extensions.items()],
-            ("content-type", self.content_type.encode()),
+            *own_headers(self.id, self.subject, self.time),
+            *shared_headers(self.type, self.source, self.content_type, self.extensions),
         ]
+
+
+def own_headers(event_id: str, subject: str, time: datetime) -> Headers:
+    """The headers that no two events share."""
+    return [
+        ("ce_id", event_id.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_time", f"{time.astimezone(UTC).isoformat().removesuffix('+00:00')}Z".encode()),
+    ]
+
+
+def shared_headers(type_: str, source: str, content_type: str, extensions: Mapping[str, str]) -> Headers:
+    """The headers that many events of one origin have in common."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", type_.encode()),
+        ("ce_source", source.encode()),
+        ("content-type", content_type.encode()),
+        *[(header_of(name), value.encode()) for name, value in extensions.items()],
+    ]
+
+
+def header_of(attribute: str) -> str:
+    """The name of the header that carries an attribute."""
+    return _PREFIX + attribute
 
 
 def from_record(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope:

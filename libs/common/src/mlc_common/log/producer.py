@@ -88,9 +88,10 @@ class LogProducer:
             if isinstance(event, Envelope) and len(event.data) > MESSAGE_LIMIT:
                 event = await self._in_parts(topic, event)
             waiting = await self._producer.send(topic, value=event.data, key=event.key, headers=event.headers())
-            return _appended(await waiting)
+            metadata = await waiting
         except (KafkaError, TimeoutError, OSError) as error:
             raise Retryable(f"the log did not acknowledge: {type(error).__name__}") from error
+        return Appended(metadata.topic, metadata.partition, metadata.offset)
 
     async def publish_all(self, batch: Sequence[tuple[str, Envelope]]) -> list[Appended]:
         """Append events in order per key and wait until all are acknowledged.
