@@ -69,6 +69,17 @@ def test_a_credit_without_line_comes_off_all_in_proportion() -> None:
     ]
 
 
+def test_a_returned_rounding_comes_off_the_rounding_and_off_no_item() -> None:
+    cent = Line(kind=LineKind.ROUNDING, net=Decimal("-0.01"), account="499.00")
+    invoice, credit = _invoice(), _credit("line:1", "10.00")
+    invoice = invoice.model_copy(update={"lines": (*invoice.lines, cent), "total": invoice.total - Decimal("0.01")})
+    credit = credit.model_copy(update={"lines": (*credit.lines, cent), "total": credit.total - Decimal("0.01")})
+    assert [(line.source_line, line.net) for line in remaining_lines(invoice, [credit])] == [
+        ("line:1", Decimal("50.00")),
+        ("line:2", Decimal("35.00")),
+    ]
+
+
 def test_two_taxes_of_one_code_are_taken_off_once() -> None:
     invoice = _invoice(taxes=(("NY", "2.00"), ("NY", "3.00")))
     credit = _credit("line:1", "10.00", taxes=(("NY", "0.50"), ("NY", "0.25")))

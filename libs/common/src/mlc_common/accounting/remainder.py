@@ -1,7 +1,7 @@
 """What is left of an invoice after its credits: the lines of the credit for an order cancelled after posting. Pure.
 
-Credits that name the store's line reduce that line; credits that do not (amount-only refunds on a clearing account)
-reduce all lines in proportion, so that invoice = credits + remainder holds to the cent.
+Credits that name the store's line reduce that line, and roundings the rounding; what names neither (amount-only refunds
+on a clearing account) reduces all lines in proportion, so that invoice = credits + remainder holds to the cent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from mlc_common.accounting.documents import CreditNote, Invoice, Line, Tax
+from mlc_common.accounting.documents import CreditNote, Invoice, Line, LineKind, Tax
 from mlc_common.money import allocate
 
 _ZERO = Decimal(0)
@@ -29,15 +29,20 @@ def remaining_lines(invoice: Invoice, returned: Sequence[CreditNote]) -> tuple[L
     if left == 0:
         return ()
     lines, unlinked = list(invoice.lines), _ZERO
-    index = {line.source_line: i for i, line in enumerate(lines) if line.source_line}
+    index = {_link(line): i for i, line in enumerate(lines) if _link(line)}
     for credit in returned:
         for line in credit.lines:
-            at = index.get(line.source_line) if line.source_line else None
+            at = index.get(_link(line)) if _link(line) else None
             if at is None:
                 unlinked += line.net + line.tax
             else:
                 lines[at] = _less(lines[at], line)
     return tuple(line for line in _spread(lines, unlinked, invoice.currency) if line.net or line.tax)
+
+
+def _link(line: Line) -> str:
+    """What a credit's line returns: the store's line, or the rounding difference; empty where it names nothing."""
+    return line.source_line or (line.kind.value if line.kind is LineKind.ROUNDING else "")
 
 
 def _less(line: Line, credit: Line) -> Line:
