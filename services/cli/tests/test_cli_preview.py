@@ -81,9 +81,9 @@ def test_what_stands_in_brackets_is_shown_and_not_taken_for_a_style(tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[1]", "the record holds no order"),
-        (b'{"order": {"total": "1"}}', "has no id"),
-        (b'{"order": {"id": 1}, "refunds": 5}', "'refunds' of the record must be a list"),
+        (b"[1]", "order.json: the record holds no order"),
+        (b'{"order": {"total": "1"}}', "order.json: the record's order has no id"),
+        (b'{"order": {"id": 1}, "refunds": 5}', "order.json: 'refunds' of the record must be a list"),
         (b'{"order": ', "order.json: "),
         (b"\xff\xfe", "not UTF-8"),
         (b'{"order": {"id": 1, "total": NaN}}', "order.json: "),

@@ -37,12 +37,21 @@ def preview(
         rules = load_mapping(mapping)
         if (store, erp) != (rules.store_kind, rules.erp_kind):
             raise ConfigurationError(f"the mapping is for {rules.store_kind} to {rules.erp_kind}, not {store} to {erp}")
-        answers = [reader("preview")(_record(path), rules) for path in files]
+        answers = [_answer(path, rules) for path in files]
         if as_json:
             print_json(answers[0] if len(answers) == 1 else answers)
             return
         for path, answer in zip(files, answers, strict=True):
             _show(path, answer)
+
+
+def _answer(path: Path, rules: Any) -> dict[str, Any]:
+    record = _record(path)
+    try:
+        answer: dict[str, Any] = reader("preview")(record, rules)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    return answer
 
 
 def _record(path: Path) -> Any:
