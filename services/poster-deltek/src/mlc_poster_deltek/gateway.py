@@ -58,7 +58,7 @@ class DeltekGateway:
             visibility_delay_s=terms.visibility_s,
             look_gap_s=http.absence_gap_s,
             absent_looks=http.absence_checks,
-            number=limits.invoice,
+            number=min(limits.invoice, limits.ref_no),
             reference=limits.batch,
         )
 
