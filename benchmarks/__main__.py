@@ -23,8 +23,7 @@ _PARTS = ("ingest", "mapper", "poller", "poster-deltek")
 _say = Console(stderr=True)
 
 
-async def _all(orders: int, events: int, seconds: float) -> dict[str, Any]:
-    folder = Path(".local/bench")
+async def _all(folder: Path, orders: int, events: int, seconds: float) -> dict[str, Any]:
     async with LocalStack(folder / "stack") as stack:
         figures: dict[str, Any] = {}
         _say.print("ingest beside a bare app …")
@@ -78,7 +77,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=10_000, help="events of the mapper measurement")
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each load of the ingest measurement")
     given = parser.parse_args()
-    figures = asyncio.run(_all(given.orders, given.events, given.seconds))
+    figures = asyncio.run(_all(Path(".local/bench").resolve(), given.orders, given.events, given.seconds))
     Console(stderr=True).print(_table(figures))
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 0
