@@ -42,7 +42,7 @@ async def tenant(
 ) -> AsyncIterator[Tenant]:
     """A tenant that does not wait long for its ERP."""
     folder = tmp_path_factory.mktemp("erp-in-trouble")
-    impatient = {"contract": IMPATIENT, "erp_settings": {"margin_s": "0.5"}}
+    impatient: dict[str, Any] = {"contract": IMPATIENT, "erp_settings": {"margin_s": "0.5"}}
     async with opened(folder, kafka=kafka_bootstrap, server_dsn=postgres_dsn, **impatient) as opened_tenant:
         yield opened_tenant
 
