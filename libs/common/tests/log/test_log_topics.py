@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -127,21 +129,36 @@ async def test_a_topic_that_the_broker_refuses_is_named(kafka_bootstrap: str) ->
 
 
 async def partitions_of(bootstrap: str, topics: list[str]) -> list[int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        described = {entry["topic"]: entry for entry in await admin.describe_topics(topics)}
-        return [len(described[name]["partitions"]) for name in topics]
-    finally:
-        await admin.close()
+    async def ask(admin: AIOKafkaAdminClient) -> dict[str, int]:
+        described = await admin.describe_topics(topics)
+        return {entry["topic"]: len(entry["partitions"]) for entry in described if not entry["error_code"]}
+
+    found = await asked(bootstrap, ask, lambda found: set(found) == set(topics))
+    return [found[name] for name in topics]
 
 
 async def config_of(bootstrap: str, topic: str) -> dict[str, str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
+    async def ask(admin: AIOKafkaAdminClient) -> dict[str, str]:
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
         ((*_, entries),) = answer.resources
         return {name: value for name, value, *_ in entries}
+
+    return await asked(bootstrap, ask, bool)
+
+
+AnswerT = TypeVar("AnswerT")
+
+
+async def asked(
+    bootstrap: str, ask: Callable[[AIOKafkaAdminClient], Awaitable[AnswerT]], complete: Callable[[AnswerT], bool]
+) -> AnswerT:
+    """What a broker says, once it knows of a topic that was made just now."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(20):
+            while not complete(answer := await ask(admin)):
+                pass
     finally:
         await admin.close()
+    return answer

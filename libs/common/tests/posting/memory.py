@@ -119,7 +119,8 @@ class MemoryLedger:
             if not visible:
                 return None
             newest = max(visible, key=lambda c: c.seq)
-        return dataclasses.replace(self._aged(row), newest=newest)
+        intent_age, looked_age = self._ages(row.key)
+        return dataclasses.replace(row, newest=newest, intent_age_s=intent_age, looked_age_s=looked_age)
 
     async def record(
         self,
@@ -134,13 +135,15 @@ class MemoryLedger:
         """See ``Ledger``."""
         order = self._still(lease)
         order.lease_until = self._now + extend_s
-        row = dataclasses.replace(row, version=row.version + max(len(steps), 1))
-        self._rows[row.key] = row
         self._times[row.key].change(self._now, intent, looked)
+        intent_age, looked_age = self._ages(row.key)
+        version = row.version + max(len(steps), 1)
+        row = dataclasses.replace(row, version=version, intent_age_s=intent_age, looked_age_s=looked_age)
+        self._rows[row.key] = row
         for version, step in enumerate(steps, row.version - len(steps) + 1):
             reason = row.reason if step.state == "held" else ""
             self.outcomes.append(Written(row.key, version, step.state, step.response, reason, lease.fencing))
-        return self._aged(row)
+        return row
 
     async def open_reversal(self, lease: OrderLease, invoice: DocumentRow, key: UUID) -> None:
         """See ``Ledger``."""
@@ -224,10 +227,6 @@ class MemoryLedger:
     def _keep(self, row: DocumentRow) -> None:
         self._rows[row.key] = row
         self._times[row.key] = _Times()
-
-    def _aged(self, row: DocumentRow) -> DocumentRow:
-        intent_age, looked_age = self._ages(row.key)
-        return dataclasses.replace(row, intent_age_s=intent_age, looked_age_s=looked_age)
 
     def _ages(self, key: UUID) -> tuple[float | None, float | None]:
         times = self._times.get(key, _Times())
