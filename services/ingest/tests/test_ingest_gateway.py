@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from mlc_common.events import WebhookRefused, decode
 from mlc_vendors.woocommerce.signature import sign
@@ -320,3 +324,22 @@ async def test_what_proxies_claim_changes_nothing(gateway: OnMemory) -> None:
 async def test_answers_tell_nothing_of_the_server(gateway: OnMemory) -> None:
     answer = await gateway.client.post("/hooks/shop", content=ORDER, headers=signed(ORDER))
     assert set(answer.headers) <= {"date", "content-length"}
+
+
+async def test_where_spans_are_recorded_the_event_carries_the_trace(
+    on_memory: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    forged = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with on_memory() as gateway:
+        headers = signed(ORDER, traceparent=forged)
+        assert (await gateway.client.post("/hooks/shop", content=ORDER, headers=headers)).status_code == 200
+    [span] = spans.get_finished_spans()
+    [(_, envelope)] = gateway.log.appended
+    assert envelope.extensions["traceparent"].split("-")[1] == trace.format_trace_id(span.context.trace_id)
+    assert forged.split("-")[1] not in envelope.extensions["traceparent"]
+    assert span.attributes == {"mlc.connection": "shop", "mlc.webhook": "order.updated"}
