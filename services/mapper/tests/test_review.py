@@ -15,7 +15,7 @@ from mlc_mapper.mapping import Mapping
 from mlc_mapper.preview import preview
 from mlc_mapper.state import OrderState
 
-from .making import Json, back, item, mapping, order, record, refund, shown, snapshot, webhook, with_refunds
+from .making import Json, back, fee, item, mapping, order, record, refund, shown, snapshot, webhook, with_refunds
 
 MAPPING = mapping()
 MUG = item(2, "20.00", "1.00")
@@ -241,3 +241,10 @@ def test_an_order_emptied_and_cancelled_after_its_credits_raises_nothing() -> No
     empty = {**sold(minute=4, status="cancelled"), "line_items": [], "total": "0.00", "total_tax": "0.00"}
     (withdrawn,) = life.shot(empty, one)
     assert (withdrawn.document_key, withdrawn.wish.wish) == (INVOICE, "withdrawn")
+
+
+def test_brackets_in_the_name_of_a_fee_are_brackets() -> None:
+    rules = [{"match": "[VAT] service*", "account": "406.00"}]
+    charged = fee(4, "3.00", name="[VAT] Service charge")
+    (invoice,) = shown(order(MUG, fees=(charged,)), by=mapping(fees={"rules": rules}))["documents"]
+    assert invoice["lines"][1]["account"] == "406.00"

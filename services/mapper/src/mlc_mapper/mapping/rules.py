@@ -201,7 +201,8 @@ class Fees(Rule):
     def rule_for(self, name: str) -> FeeRule | None:
         """The first rule whose pattern matches the fee's name, or the default, or nothing."""
         for rule in self.rules:
-            if fnmatchcase(name.casefold(), rule.match.casefold()):
+            pattern = rule.match.casefold().replace("[", "[[]")  # * and ? alone are special
+            if fnmatchcase(name.casefold(), pattern):
                 return rule
         return FeeRule(match="*", account=self.default) if self.default else None
 
