@@ -24,6 +24,7 @@ from mlc_ingest.tracing import recording, traced
 
 PREFIX = "/hooks/"
 RETRY_AFTER_S = 10
+_SAY_EVERY_S = 5.0
 
 OK = Answer(200)
 _RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_S).encode())
@@ -74,6 +75,7 @@ class Gateway:
         self._bodies, self._refusals, self._counting = bodies, refusals, counting
         self._clock, self._behind = clock, behind
         self._recording = recording()
+        self._said_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -165,11 +167,18 @@ class Gateway:
                 await self._log.publish(admitted.topic, admitted)
         except Retryable as error:
             self._counting.troubled(connection, Trouble.LOG_UNAVAILABLE)
-            _log.warning("ingest.not_appended", connection=connection, detail=str(error))
+            self._say_not_appended(connection, error)
             return UNAVAILABLE
         crash.point("ingest.after_publish")
         self._counting.received(connection, admitted, self._clock.monotonic() - started)
         return OK
+
+    def _say_not_appended(self, connection: str, error: Retryable) -> None:
+        """A line now and then: while the log is away, every webhook fails; the metric counts them."""
+        now = self._clock.monotonic()
+        if now - self._said_at >= _SAY_EVERY_S:
+            self._said_at = now
+            _log.warning("ingest.not_appended", connection=connection, detail=str(error))
 
     async def _refuse(
         self, connection: str | None, refused: Refused, scope: Scope, receive: Receive, send: Send
