@@ -1,6 +1,7 @@
-"""A hostile ERP in memory, over a clock that tests move: late, silent, forgetful, and in three dialects.
+"""A hostile ERP in memory, over a clock that tests move: late, silent, forgetful, and in four dialects.
 
 ``files``: one draft per name, addressed by name, a second of that name refused (Deltek's transaction files).
+``unposted files``: the same, but the name is free again once the draft is posted.
 ``handles``: every create makes another draft; nothing is refused; drafts are addressed one by one.
 ``direct``: no drafts, a create is in the books at once; a second of that reference is refused.
 """
@@ -18,7 +19,10 @@ from mlc_common.clock import Clock
 from mlc_common.errors import ConnectorError, Held, Rejected, Retryable
 from mlc_common.posting.gateway import BillingDocument
 
-Dialect = Literal["files", "handles", "direct"]
+Dialect = Literal["files", "unposted files", "handles", "direct"]
+
+NAMED = ("files", "unposted files")
+"""Dialects whose drafts are addressed by name."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class FakeErp:
     def create(self, reference: str, document: BillingDocument) -> None:
         """A draft, or in ``direct`` a posted document."""
         now = self._now_stand()
-        if self.dialect != "handles" and now.under(reference):
+        guarded = [thing for thing in now.under(reference) if not thing.posted or self.dialect != "unposted files"]
+        if self.dialect != "handles" and guarded:
             raise Rejected("duplicate", f"{reference} already exists and cannot be added")
         self._put(*now.things, Thing(self._handle(reference), reference, document, posted=self.dialect == "direct"))
 
@@ -102,7 +107,7 @@ class FakeErp:
         try:
             draft = self._draft(handle)
         except Retryable as error:
-            if self.dialect == "files":  # Vantagepoint answers with a sentence, as to a wrong account
+            if self.dialect in NAMED:  # Vantagepoint answers with a sentence, as to a wrong account
                 raise Held(HoldReason.REFUSED_BY_ERP, str(error)) from None
             raise
         self._replace(draft, dataclasses.replace(draft, posted=True))
@@ -156,7 +161,7 @@ class FakeErp:
         raise Retryable(f"there is no draft {handle}")
 
     def _handle(self, reference: str) -> str:
-        if self.dialect == "files":
+        if self.dialect in NAMED:
             return reference
         self._made += 1
         return f"D{self._made}"

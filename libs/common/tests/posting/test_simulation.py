@@ -20,7 +20,9 @@ from .scenarios import SCENARIOS, Scenario
 from .verdict import check
 from .world import FAULTS, World
 
-DIALECTS: tuple[Dialect, ...] = ("files", "handles", "direct")
+DIALECTS: tuple[Dialect, ...] = ("files", "unposted files", "handles", "direct")
+WEAKEST = DIALECTS[1:]
+"""What is proved for the weaker guard of names holds for the stronger one."""
 LAG_S = 8.0
 SEEDS = 1000
 MANY_SEEDS = 1500
@@ -50,24 +52,24 @@ def every_fault(
             yield World(arrivals, {point: fault}, dialect, lag)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", WEAKEST)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_any_one_fault_at_any_point_posts_once_and_what_was_wanted(scenario: Scenario, dialect: Dialect) -> None:
     runs = 0
     among = frozenset({"crash", "freeze"})
-    for world in every_fault(scenario, dialect, lag=0.0 if dialect == "files" else LAG_S, apart=9, among=among):
+    for world in every_fault(scenario, dialect, lag=0.0 if "files" in dialect else LAG_S, apart=9, among=among):
         check(world.run(), may_hold=scenario.may_hold)
         runs += 1
     assert runs >= 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", WEAKEST)
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if len(s.commands) > 1], ids=lambda scenario: scenario.name)
 def test_a_fault_while_wishes_keep_coming_posts_once(scenario: Scenario, dialect: Dialect) -> None:
     """Every twelfth of the runs, other ones for each pace."""
     for first, apart in enumerate((0, 4, 17)):
-        worlds = every_fault(scenario, dialect, lag=LAG_S if dialect == "files" else 0.0, apart=apart)
+        worlds = every_fault(scenario, dialect, lag=LAG_S if "files" in dialect else 0.0, apart=apart)
         for world in islice(worlds, first, None, 12):
             check(world.run(), may_hold=scenario.may_hold)
 

@@ -15,6 +15,7 @@ from mlc_common.accounting import CreditNote, Invoice
 from mlc_common.events import Command, DocumentWish, Withdrawn
 from mlc_common.posting.ledger import FINAL, DocumentRow, State
 
+from .erp import NAMED
 from .world import World
 
 
@@ -42,7 +43,7 @@ def _unguaranteed(world: World) -> set[str]:
     reasons = set()
     if "create_party >" in froze and not world.unique_firms:
         reasons.add("firm_ambiguous")
-    if "finalise >" in froze and world.dialect == "files":
+    if "finalise >" in froze and world.dialect in NAMED:
         reasons.add("refused_by_erp")
     return reasons
 

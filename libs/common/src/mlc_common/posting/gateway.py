@@ -2,8 +2,13 @@
 
 A gateway knows its ERP's dialect and nothing of leases, queues or retries. Every method may raise:
 ``Held`` (this document's own fault: a person acts), ``Retryable`` (nothing was done: try later), ``Unconfirmed`` (a
-write was sent and its outcome is unknown: the engine looks), ``Rejected("duplicate")`` (create only: our key is taken:
+write was sent and its outcome is unknown: the engine looks), ``Rejected("duplicate")`` (creates only: our key is taken:
 the engine looks). Anything else is a defect and holds the order as ``internal_error``.
+
+What the engine's proof rests on: a write leaves at once or not at all (whatever it queues for counts into
+``Limits.request_timeout_s``); ``amend``, ``discard`` and ``finalise`` of what is no draft any more do nothing and raise
+``Retryable`` (where the ERP's refusal cannot be told from others, ``Held``: that costs a release); a gateway never
+repeats a write whose answer was lost.
 
 ``plan`` stands beside the verbs of the architecture because what is resolved live (project, period) must be frozen in
 the ledger before anything is created; ``ensure_party`` is two verbs here: an intent is recorded between them.
