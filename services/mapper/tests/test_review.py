@@ -11,6 +11,7 @@ from mlc_common.accounting import Line, document_key
 from mlc_common.events import Command, DocumentWish
 from mlc_mapper.decide import decide, decide_again
 from mlc_mapper.decision import Decision
+from mlc_mapper.inputs import RawInput
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.preview import preview
 from mlc_mapper.state import OrderState
@@ -33,10 +34,13 @@ class Life:
         self.state = OrderState(flow="web", connection="shop", order_id=17)
 
     def hook(self, body: Json) -> tuple[Command, ...]:
-        return self._keep(decide(self.state, webhook(exactjson.dumps(body)), self.by))
+        return self.tell(webhook(exactjson.dumps(body)))
 
     def shot(self, body: Json, *refunds: Json) -> tuple[Command, ...]:
-        return self._keep(decide(self.state, snapshot(with_refunds(body, *refunds), *refunds), self.by))
+        return self.tell(snapshot(with_refunds(body, *refunds), *refunds))
+
+    def tell(self, event: RawInput) -> tuple[Command, ...]:
+        return self._keep(decide(self.state, event, self.by))
 
     def release(self, *keys: Any) -> tuple[Command, ...]:
         return self._keep(decide_again(self.state, self.by, cause="release", released=keys))
@@ -248,3 +252,35 @@ def test_brackets_in_the_name_of_a_fee_are_brackets() -> None:
     charged = fee(4, "3.00", name="[VAT] Service charge")
     (invoice,) = shown(order(MUG, fees=(charged,)), by=mapping(fees={"rules": rules}))["documents"]
     assert invoice["lines"][1]["account"] == "406.00"
+
+
+# -- whose account it is
+
+BY_ACCOUNT = mapping(
+    project={"rule": "by_firm", "code": None},
+    guests={"policy": "hold"},
+    firms={"email": "account", "table": [{"email": "seven@acme.example", "firm": "F7"}]},
+)
+
+
+def test_the_account_of_another_customer_names_no_firm() -> None:
+    (invoice,) = shown(sold(customer_id=8), by=BY_ACCOUNT, customer={"id": 7, "email": "seven@acme.example"})[
+        "documents"
+    ]
+    assert (invoice["party"]["firm"], invoice["party"]["email"]) == ("", "ada@example.test")
+
+
+def test_an_order_given_to_another_customer_is_billed_to_that_one() -> None:
+    life = Life(BY_ACCOUNT)
+    first = snapshot(sold(customer_id=7), customer={"id": 7, "email": "seven@acme.example"})
+    assert firm(*life.tell(first)) == "F7"
+    given = sold(minute=4, customer_id=8)
+    decision = decide(life.state, webhook(exactjson.dumps(given)), BY_ACCOUNT)
+    assert isinstance(decision, Decision)
+    assert [fetch.because for fetch in decision.fetches] == ["needs customer"]
+    assert firm(*life.tell(snapshot(given, offset=1, customer={"id": 8, "email": "eight@acme.example"}))) == ""
+
+
+def firm(command: Command) -> str:
+    assert isinstance(command.wish, DocumentWish)
+    return command.wish.document.party.firm

@@ -138,9 +138,9 @@ def _with_order(state: OrderState, told: OrderTold) -> OrderState:
     if told.fetched_at is not None:
         answer = told.fetch_id is not None
         facts = facts_of.with_categories(facts, told.categories, told.fetched_at, complete=answer)
-        email = told.account_email if told.account_email is not None else "" if answer else None
-        if email is not None:
-            facts = facts_of.with_account_email(facts, email, told.fetched_at)
+        account = told.account or ((facts.customer_id, "") if answer else None)
+        if account is not None:
+            facts = facts_of.with_account(facts, *account, told.fetched_at)
         update["alive_at"] = max(filter(None, (state.alive_at, told.fetched_at)))
     if stands in (Relation.NEWER, Relation.ANSWER):
         update["picture"] = told.picture

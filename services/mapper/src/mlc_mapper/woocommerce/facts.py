@@ -47,8 +47,15 @@ class StatusFact(Value):
     paid: Span | None = None
 
 
+class Account(Value):
+    """A customer's account as first read; without e-mail where it could not be read."""
+
+    email: str
+    at: datetime
+
+
 class Facts(Value):
-    """All fixed facts of an order.
+    """All fixed facts of an order. ``accounts`` are by customer: an order may be given to another one.
 
     ``customer_id`` is the latest that was not 0: it becomes 0 silently when the customer is deleted (facts §7).
     """
@@ -57,8 +64,7 @@ class Facts(Value):
     statuses: dict[str, StatusFact] = Field(default_factory=dict)
     customer_id: int = 0
     customer_seen: datetime | None = None
-    account_email: str | None = None
-    account_email_at: datetime | None = None
+    accounts: dict[int, Account] = Field(default_factory=dict)
 
 
 def with_picture(facts: Facts, picture: Picture) -> Facts:
@@ -92,12 +98,12 @@ def with_categories(facts: Facts, categories: Mapping[int, tuple[str, ...]], at:
     return facts.model_copy(update={"items": items})
 
 
-def with_account_email(facts: Facts, email: str, at: datetime) -> Facts:
-    """The facts after the customer was read at an instant; the earliest reading counts."""
-    known = (facts.account_email_at, facts.account_email)
-    if facts.account_email_at is not None and known <= (at, email):
+def with_account(facts: Facts, customer_id: int, email: str, at: datetime) -> Facts:
+    """The facts after a customer was read at an instant; the earliest reading counts."""
+    known = facts.accounts.get(customer_id)
+    if not customer_id or (known is not None and (known.at, known.email) <= (at, email)):
         return facts
-    return facts.model_copy(update={"account_email": email, "account_email_at": at})
+    return facts.model_copy(update={"accounts": {**facts.accounts, customer_id: Account(email=email, at=at)}})
 
 
 def _customer(facts: Facts) -> tuple[datetime | None, int]:

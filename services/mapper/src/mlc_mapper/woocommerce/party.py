@@ -64,12 +64,13 @@ def placement(currency: str, mapping: Mapping) -> Placement:
 
 def needs_account_email(order: StoreOrder, facts: Facts, mapping: Mapping) -> bool:
     """Whether the buyer is identified by an e-mail that was not read yet."""
-    return mapping.needs_customer and bool(facts.customer_id or order.buyer.customer_id) and facts.account_email is None
+    customer_id = facts.customer_id or order.buyer.customer_id
+    return mapping.needs_customer and bool(customer_id) and customer_id not in facts.accounts
 
 
 def _email(order: StoreOrder, facts: Facts, mapping: Mapping, customer_id: int) -> str:
-    account = facts.account_email if mapping.needs_customer and customer_id else ""
-    return (account or order.buyer.email).strip().lower()
+    account = facts.accounts.get(customer_id) if mapping.needs_customer else None
+    return (account.email if account and account.email else order.buyer.email).strip().lower()
 
 
 def _check_guest(order: StoreOrder, email: str, mapping: Mapping) -> None:

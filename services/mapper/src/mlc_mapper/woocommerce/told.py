@@ -31,7 +31,7 @@ class OrderTold:
         picture: The order.
         refunds: Its refunds with their lines.
         categories: Product or variation id to the slugs and ids of its categories, of the products that were read.
-        account_email: The e-mail of the customer's account; None when the customer was not read.
+        account: Id and e-mail of the customer; None when the customer was not read.
         fetched_at: When the poller read it.
         fetch_id: The request that the snapshot answers.
     """
@@ -39,7 +39,7 @@ class OrderTold:
     picture: Picture
     refunds: tuple[StoreRefund, ...] = ()
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    account_email: str | None = None
+    account: tuple[int, str] | None = None
     fetched_at: datetime | None = None
     fetch_id: UUID | None = None
 
@@ -88,7 +88,7 @@ def read_snapshot(snapshot: OrderSnapshot) -> Told | NotAnOrder:
         picture=read_picture(snapshot.order, order_id),
         refunds=tuple(refund for refund in refunds if refund is not None),
         categories=_categories(snapshot.products),
-        account_email=_account_email(snapshot.customer),
+        account=_account(snapshot.customer),
         fetched_at=snapshot.fetched_at,
         fetch_id=snapshot.fetch_id,
     )
@@ -147,5 +147,5 @@ def _categories(products: list[Json]) -> dict[int, tuple[str, ...]]:
     return found
 
 
-def _account_email(customer: dict[str, Any] | None) -> str | None:
-    return None if customer is None else text.plain(customer.get("email"))
+def _account(customer: dict[str, Any] | None) -> tuple[int, str] | None:
+    return None if customer is None else (fields.optional_id(customer.get("id")), text.plain(customer.get("email")))
