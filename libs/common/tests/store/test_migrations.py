@@ -77,7 +77,7 @@ async def test_a_server_that_ends_a_connection_counts_as_unavailable(empty: str)
     pool = await connect(empty, application="test", most=1)
     async with pool.acquire() as connection:
         other = await asyncpg.connect(empty)
-        await other.execute("select pg_terminate_backend($1)", connection.get_server_pid())
+        await other.execute("select pg_terminate_backend($1, 5000)", connection.get_server_pid())
         await other.close()
         with pytest.raises(UNAVAILABLE):
             await connection.fetchval("select 1")

@@ -188,8 +188,8 @@ async def test_a_taken_or_unknown_connection_is_named(pool: Pool) -> None:
 @pytest.mark.parametrize(
     ("connection", "kind", "settings", "words"),
     [
-        ("Shop 1", "woocommerce", {}, "id"),
-        ("a:b", "woocommerce", {}, "id"),
+        ("Shop 1", "woocommerce", {}, "its name must be"),
+        ("a:b", "woocommerce", {}, "its name must be"),
         ("shop", "magento", {}, "kind"),
         ("shop", "woocommerce", {"consumer_secret": PLAIN}, "looks like a credential"),
         ("shop", "deltek", {"login": {"password": PLAIN}}, "'login.password' looks like a credential"),
