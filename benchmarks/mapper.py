@@ -75,7 +75,9 @@ async def _mapper(rig: Rehearsal, topic: str, events: int) -> float:
     """Seconds from the mapper's first stored batch to its last."""
     part = rig.part("mapper")
     database = await asyncpg.connect(rig.environment["DATABASE_URL"])
-    query = "select coalesce(sum(next_offset), 0)::bigint from consumer_positions where consumer = 'mapper' and topic = $1"
+    query = """
+        select coalesce(sum(next_offset), 0)::bigint from consumer_positions where consumer = 'mapper' and topic = $1
+    """
     try:
         await part.start()
         first_at, first_seen = 0.0, 0
