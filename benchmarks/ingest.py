@@ -15,20 +15,17 @@ import json
 import secrets
 import statistics
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import cycle
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import psutil
 import uvloop
 from aiokafka import AIOKafkaProducer
 
+from benchmarks.webhook_load import BODY_BYTES, CONNECTIONS, SECRET
 from mlc_common.clock import SystemClock
 from mlc_common.events import Topics
 from mlc_common.log import ensure_topics
@@ -37,15 +34,11 @@ from mlc_common.telemetry import MetricsRegistry, configure_logs
 from mlc_ingest.app import Ingest
 from mlc_ingest.secrets import ActiveSecrets
 from mlc_ingest.settings import IngestSettings
-from mlc_vendors.woocommerce.signature import sign
 
-CONNECTIONS = 32
-BODY_BYTES = 2048
 TURN_S = 1.5
 """Short turns, so that both see the same weather on a machine that does other things too."""
 
 WARM_UP_S = 2.0
-SECRET = "a-secret-of-the-benchmark-alone"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -102,9 +95,7 @@ class Server:
             RuntimeError: an answer was not 200.
         """
         before = self._cpu()
-        found: dict[str, float] = json.loads(
-            await _said([*_self("load"), "--url", self.url, "--seconds", str(seconds)])
-        )
+        found = await _load(self.url, seconds)
         if found["failed"]:
             raise RuntimeError(f"{found['failed']:.0f} requests to {self.url} were not answered 200")
         found["cpu_ms_per_request"] = (self._cpu() - before) * 1000 / found["requests"]
@@ -115,14 +106,10 @@ class Server:
         return float(times.user + times.system)
 
 
-def _self(part: str) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.ingest", part]
-
-
 @asynccontextmanager
 async def _process(part: str, bootstrap: str, tenant: str) -> AsyncIterator[Server]:
     """A server as a process of its own, once it listens."""
-    arguments = [*_self(part), "--bootstrap", bootstrap, "--tenant", tenant]
+    arguments = [sys.executable, "-m", "benchmarks.ingest", part, "--bootstrap", bootstrap, "--tenant", tenant]
     running = await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert running.stdout is not None
     try:
@@ -136,7 +123,8 @@ async def _process(part: str, bootstrap: str, tenant: str) -> AsyncIterator[Serv
         await running.wait()
 
 
-async def _said(arguments: Sequence[str]) -> bytes:
+async def _load(url: str, seconds: float) -> dict[str, float]:
+    arguments = [sys.executable, "-m", "benchmarks.webhook_load", url, str(seconds)]
     running = await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     try:
         said, _ = await running.communicate()
@@ -145,8 +133,9 @@ async def _said(arguments: Sequence[str]) -> bytes:
             running.kill()
             await running.wait()
     if running.returncode:
-        raise RuntimeError(f"{arguments[3]} ended with status {running.returncode}")
-    return said
+        raise RuntimeError(f"the benchmark's load ended with status {running.returncode}")
+    found: dict[str, float] = json.loads(said)
+    return found
 
 
 def _say(where: str) -> None:
@@ -210,114 +199,15 @@ async def _bare(bootstrap: str, tenant: str) -> None:
         await producer.stop()
 
 
-# --- the load --------------------------------------------------------------------------------------------------------
-
-
-def _requests(path: str) -> list[bytes]:
-    """Whole requests, made beforehand: orders that differ in their id."""
-    made = []
-    for number in range(1000, 1256):
-        start = b'{"id":%d,"status":"processing","note":"' % number
-        body = start + b"x" * (BODY_BYTES - len(start) - 2) + b'"}'
-        lines = (
-            f"POST {path} HTTP/1.1",
-            "Host: 127.0.0.1",
-            "User-Agent: WooCommerce/11.0.1 Hookshot (WordPress/7.1)",
-            "Accept: */*",
-            "Content-Type: application/json",
-            "X-WC-Webhook-Source: https://shop.example/",
-            "X-WC-Webhook-Topic: order.updated",
-            "X-WC-Webhook-Resource: order",
-            "X-WC-Webhook-Event: updated",
-            f"X-WC-Webhook-Signature: {sign(SECRET, body)}",
-            "X-WC-Webhook-ID: 3",
-            "X-WC-Webhook-Delivery-ID: 0123456789abcdef0123456789abcdef",
-            f"Content-Length: {len(body)}",
-        )
-        made.append("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-    return made
-
-
-class Connection(asyncio.Protocol):
-    """Sends one request after the other; every answer has an empty body."""
-
-    def __init__(self, requests: Sequence[bytes], offset: int, until: float) -> None:
-        self._requests = cycle([*requests[offset:], *requests[:offset]])
-        self._until = until
-        self._received = b""
-        self._sent_at = 0.0
-        self.seconds: list[float] = []
-        self.failed = 0
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none by inheritance
-        self._send()
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        if not self._received.endswith(b"\r\n\r\n"):
-            return
-        now = time.perf_counter()
-        self.seconds.append(now - self._sent_at)
-        self.failed += not self._received.startswith(b"HTTP/1.1 200")
-        self._received = b""
-        if now < self._until:
-            self._send()
-        else:
-            self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if time.perf_counter() < self._until:
-            self.failed += 1
-        self.ended.set_result(None)
-
-    def _send(self) -> None:
-        self._sent_at = time.perf_counter()
-        self._transport.write(next(self._requests))
-
-
-def _as_it_is(connection: Connection) -> Connection:
-    return connection
-
-
-async def _load(url: str, seconds: float) -> None:
-    parts = urlsplit(url)
-    requests = _requests(parts.path)
-    loop = asyncio.get_running_loop()
-    started, cpu = time.perf_counter(), time.process_time()
-    shares = [number * len(requests) // CONNECTIONS for number in range(CONNECTIONS)]
-    made = [Connection(requests, share, started + seconds) for share in shares]
-    for connection in made:
-        await loop.create_connection(partial(_as_it_is, connection), parts.hostname or "", parts.port or 0)
-    await asyncio.gather(*(connection.ended for connection in made))
-    took = time.perf_counter() - started
-    times = sorted(second for connection in made for second in connection.seconds)
-    found = {
-        "requests": len(times),
-        "failed": sum(connection.failed for connection in made),
-        "requests_per_s": len(times) / took,
-        "p50_ms": times[len(times) // 2] * 1000,
-        "p99_ms": times[len(times) * 99 // 100] * 1000,
-        "load_cpu": round((time.process_time() - cpu) / took, 2),
-    }
-    sys.stdout.write(json.dumps(found))
-
-
 def main() -> None:
-    """One of the processes of a measurement; ``measure`` starts them."""
+    """One of the two servers of a measurement; ``measure`` starts them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=main.__doc__)
-    parser.add_argument("part", choices=("gateway", "bare", "load"))
-    parser.add_argument("--bootstrap", default="")
-    parser.add_argument("--tenant", default="")
-    parser.add_argument("--url", default="")
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("part", choices=("gateway", "bare"))
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--tenant", required=True)
     given = parser.parse_args()
-    if given.part == "load":
-        uvloop.run(_load(given.url, given.seconds))
-    else:
-        server = _gateway if given.part == "gateway" else _bare
-        uvloop.run(server(given.bootstrap, given.tenant))
+    server = _gateway if given.part == "gateway" else _bare
+    uvloop.run(server(given.bootstrap, given.tenant))
 
 
 if __name__ == "__main__":
