@@ -14,10 +14,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from mlc_localstack import create_database, drop_database, with_database
 
 pytest_plugins = ["mlc_localstack.pytest_plugin"]
+
+# Properties are judged without a stopwatch: a slow machine is no counter-example.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 # Any number will do: it only has to be the same in all workers of a run.
 TEMPLATE_LOCK = 7_310_402_115
