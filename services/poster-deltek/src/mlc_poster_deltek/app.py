@@ -82,7 +82,7 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
         brokers,
         [topics.commands(erp)],
         group=f"{topics.tenant}.{producer}",
-        handler=CommandIntake(runtime.pool, topics, erp, wake=worker.wake),
+        handler=CommandIntake(runtime.pool, topics, erp, wake=worker.wake, bootstrap=brokers),
         clock=runtime.clock,
         metrics=runtime.metrics,
     )
