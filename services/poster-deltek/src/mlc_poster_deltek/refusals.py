@@ -23,7 +23,7 @@ _REASONS = {
     "ambiguous": HoldReason.FIRM_AMBIGUOUS,
 }
 
-_MISCONFIGURED_S = 60.0
+_MISCONFIGURED_S = 15.0
 
 
 def held_for(rejection: str, sentence: str) -> Held:
@@ -35,7 +35,7 @@ def held_for(rejection: str, sentence: str) -> Held:
 def as_holds(*, duplicates: bool = False) -> Iterator[None]:
     """Turn refusals of the block into holds.
 
-    A wrong setting of the connection is nobody's document: it is said loudly and tried again after a minute, so that
+    A wrong setting of the connection is nobody's document: it is said loudly and tried again in seconds, so that
     everything is kept until a person has mended it.
 
     Args:
