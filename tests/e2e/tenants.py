@@ -120,18 +120,18 @@ class Tenant:
     async def at_rest(self) -> None:
         """Wait until nothing is on its way: the log read to its end by everyone, every document final or held."""
 
-        async def look() -> str:
-            before = await self._ends()
-            busy = await self._busy(before)
-            return busy or ("" if await self._ends() == before else "the log grows")
+        why = ""
 
         async def idle() -> bool:
-            return not await look()
+            nonlocal why
+            before = await self._ends()
+            why = await self._busy(before) or ("" if await self._ends() == before else "the log grows")
+            return not why
 
         try:
             await until(idle, "nothing on its way any more")
         except AssertionError as error:
-            raise AssertionError(f"{error}; {await look()}") from None
+            raise AssertionError(f"{error}; {why}") from None
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         """Where each partition of the topics that our parts consume ends."""

@@ -156,5 +156,10 @@ async def run_parts(names: Sequence[str], runtime: Runtime, *, up: Callable[[Run
 
 
 async def _run(name: str, part: Part, runtime: Runtime) -> None:
-    await part(runtime)
+    """Run one part; why it ended is said at once, because the others may take their time to end."""
+    try:
+        await part(runtime)
+    except Exception as error:
+        _log.error("part.failed", part=name, exc_info=error)
+        raise
     raise PartEnded(f"{name} ended by itself")

@@ -64,13 +64,18 @@ class Supervisor(Generic[WhatT]):
                 self._running[name] = (what, asyncio.create_task(self._keep(name, what), name=f"serve {name}"))
 
     async def _keep(self, name: str, what: WhatT) -> None:
-        while True:
-            try:
-                await self._serve(name, what)
-            except* (ConfigurationError, Retryable, *UNAVAILABLE) as trouble:
-                for error in _single(trouble):
-                    _log.error("connection.cannot_work", connection=name, error=type(error).__name__, detail=str(error))
-                await self._clock.sleep(_AGAIN_S)
+        while await self._tried(name, what):
+            await self._clock.sleep(_AGAIN_S)
+
+    async def _tried(self, name: str, what: WhatT) -> bool:
+        """Serve until there is trouble; whether to try again."""
+        try:
+            await self._serve(name, what)
+        except* (ConfigurationError, Retryable, *UNAVAILABLE) as trouble:
+            for error in _single(trouble):
+                _log.error("connection.cannot_work", connection=name, error=type(error).__name__, detail=str(error))
+        task = asyncio.current_task()
+        return task is None or not task.cancelling()  # told to end, and tidying up ran into trouble
 
     async def _stop(self, name: str) -> None:
         _, task = self._running.pop(name)

@@ -1,8 +1,7 @@
-"""The gateway's hold on the log: connects in the background, keeps trying, replaces a producer that no longer works.
+"""The gateway's hold on the log: connects in the background and keeps trying, and answers within a time limit.
 
-While there is no connection, or no acknowledgement in time, ``publish`` says so within the time limit and the store
-gets a 503. Restarts of the broker are survived without a restart of ours: the producer itself reconnects; one that the
-broker refuses for good (its sequence is lost, it is fenced) is replaced by a new one.
+While there is no connection, or no acknowledgement in time, ``publish`` says so within the limit and the store gets a
+503. Restarts of the broker are survived without a restart of ours: see ``LogProducer``.
 """
 
 from __future__ import annotations
@@ -11,18 +10,21 @@ import asyncio
 from typing import Protocol
 
 import structlog
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError
 
 from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
 from mlc_common.events import Appendable, Topics
-from mlc_common.log import Appended, LogProducer, ensure_topics
+from mlc_common.log import Appended, LogProducer, ensure_topics, is_final
 from mlc_ingest.deadlines import Deadlines
 
 _LINGER_MS = 2
 """How long a webhook waits for others to share a request to the broker with: a third more of them get through."""
 
 _RETRY_S = 1.0
+_RENEWAL_S = 0.1
+"""The pace of attempts while a producer that is of no use any more could not be replaced."""
+
 _REACHABLE_FOR_S = 2.0
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +61,6 @@ class Broker:
         self._deadlines = Deadlines(seconds)
         self._producer: LogProducer | None = None
         self._connected = asyncio.Event()
-        self._useless = asyncio.Event()
         self._reachable_until = float("-inf")
 
     async def publish(self, topic: str, event: Appendable) -> Appended:
@@ -67,24 +68,16 @@ class Broker:
         try:
             with self._deadlines:
                 while True:
-                    producer = self._producer
-                    if producer is None:
-                        await self._connected.wait()
-                        continue
+                    await self._connected.wait()
+                    assert self._producer is not None
                     try:
-                        return await producer.publish(topic, event)
+                        return await self._producer.publish(topic, event)
                     except Retryable as error:
-                        self._replace_if_useless(producer, error)
+                        if not is_final(error.__cause__):
+                            raise
+                    await self._clock.sleep(_RENEWAL_S)
         except TimeoutError:
             raise Retryable("the log did not acknowledge in time") from None
-
-    def _replace_if_useless(self, producer: LogProducer, error: Retryable) -> None:
-        """Raises the error again where the producer is still good."""
-        if not _is_final(error.__cause__):
-            raise error
-        _log.warning("ingest.producer_useless", error=type(error.__cause__).__name__)
-        if producer is self._producer:
-            self._disconnect()
 
     async def reachable(self) -> bool:
         """Whether a broker answers now (asked at most every two seconds)."""
@@ -105,29 +98,19 @@ class Broker:
         while True:
             try:
                 await ensure_topics(self._bootstrap, self._topics, replication=self._replication)
-                await self._one_producer()
+                async with LogProducer(self._bootstrap, client_id="mlc-ingest", linger_ms=_LINGER_MS) as producer:
+                    await self._serve(producer)
             except (KafkaError, OSError, TimeoutError) as error:
                 _log.warning("ingest.log_unavailable", error=type(error).__name__)
             await self._clock.sleep(_RETRY_S)
 
-    async def _one_producer(self) -> None:
-        async with LogProducer(self._bootstrap, client_id="mlc-ingest", linger_ms=_LINGER_MS) as producer:
-            self._producer = producer
-            self._useless.clear()
-            self._connected.set()
-            _log.info("ingest.log_connected")
-            try:
-                await self._useless.wait()
-            finally:
-                self._disconnect()
-
-    def _disconnect(self) -> None:
-        self._producer = None
-        self._connected.clear()
-        self._useless.set()
-
-
-def _is_final(cause: BaseException | None) -> bool:
-    """Whether the producer will never append anything again (out of sequence, fenced, its sender dead)."""
-    passing = (KafkaTimeoutError, MessageSizeTooLargeError)
-    return isinstance(cause, KafkaError) and not cause.retriable and not isinstance(cause, passing)
+    async def _serve(self, producer: LogProducer) -> None:
+        """Let events through this producer, until cancelled."""
+        self._producer = producer
+        self._connected.set()
+        _log.info("ingest.log_connected")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._connected.clear()
+            self._producer = None

@@ -100,7 +100,8 @@ async def _while_leased(served: Served, runtime: Runtime, settings: PollerSettin
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        await leases.release(runtime.pool, lease)
+        with suppress(*UNAVAILABLE):  # it runs out by itself; an error here would hide that we are told to end
+            await leases.release(runtime.pool, lease)
 
 
 async def _work(served: Served, runtime: Runtime, settings: PollerSettings, asked: asyncio.Event) -> None:

@@ -73,6 +73,6 @@ class Publisher:
         try:
             await act()
         except (Retryable, *UNAVAILABLE) as error:
-            _log.warning("publisher.waiting", producer=self._producer, error=type(error).__name__)
+            _log.warning("publisher.waiting", producer=self._producer, error=type(error).__name__, detail=str(error))
             return False
         return True

@@ -18,6 +18,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from mlc_common.telemetry.redaction import ALLOWED_FIELDS, redact
 
+_REPEATED_AFTER_S = 10.0
+
 _NOISY = ("aiokafka", "faststream", "asyncio", "httpx", "httpcore", "uvicorn.access", "granian.access")
 
 
@@ -69,6 +71,7 @@ def configure_logs(
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -82,6 +85,30 @@ def bound(*, tenant: str | None = None, connection: str | None = None, order: st
     given = {"tenant": tenant, "connection": connection, "order": order}
     with structlog.contextvars.bound_contextvars(**{name: value for name, value in given.items() if value is not None}):
         yield
+
+
+class _Repeats(logging.Filter):
+    """Lets what aiokafka says again and again through once in ten seconds, with how often it was said.
+
+    While the broker is away it says the same up to a thousand times a second, which would fill a disk.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka") or not isinstance(record.msg, str):
+            return True
+        key = (record.name, record.msg)
+        since, more = self._said.get(key, (float("-inf"), 0))
+        if record.created - since < _REPEATED_AFTER_S:
+            self._said[key] = (since, more + 1)
+            return False
+        self._said[key] = (record.created, 0)
+        if more:
+            record.msg = f"{record.msg} (and {more} more like it)"
+        return True
 
 
 class _Redaction:

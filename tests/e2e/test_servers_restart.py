@@ -1,0 +1,133 @@
+"""PostgreSQL and the broker go away under load and come back: nothing lost, and no process of ours started again.
+
+The servers are this module's own, so that no other test suffers. The shop keeps selling all the while: what the
+gateway did not acknowledge is found by the poll, as it would be in a real store, which tries no webhook twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from mlc_common.errors import Retryable
+from mlc_common.events import Envelope
+from mlc_common.log import LogProducer, ensure_topics, read_topic
+from mlc_localstack import KafkaServer, LocalStack, PostgresServer
+
+from .tenants import Tenant, opened
+from .waiting import until
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("servers-restart"),
+    pytest.mark.kafka,
+    pytest.mark.postgres,
+    pytest.mark.slow,
+]
+
+BEFORE, MEANWHILE, AFTER = 5, 10, 5
+
+
+@dataclass
+class Stand:
+    """A tenant and the servers that it alone uses."""
+
+    tenant: Tenant
+    kafka: KafkaServer
+    postgres: PostgresServer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    """A tenant on servers of its own."""
+    folder = tmp_path_factory.mktemp("servers-restart")
+    async with (
+        LocalStack(folder / "stack", environment={}) as servers,
+        opened(
+            folder / "tenant",
+            kafka=servers.bootstrap_servers,
+            server_dsn=servers.dsn,
+            MLC_POLLER_INTERVAL_SECONDS="1",
+            MLC_INGEST_PUBLISH_SECONDS="2",
+        ) as tenant,
+    ):
+        yield Stand(tenant, servers.kafka, servers.postgres)
+
+
+async def selling_through(stand: Stand, trouble: Callable[[], None]) -> None:
+    """Sell before, during and after; every order must be posted once, by the processes that were there before."""
+    tenant, everything = stand.tenant, stand.tenant.rig.parts["all"]
+    pid = everything.pid
+    orders: list[dict[str, Any]] = [await tenant.sell(settle=False) for _ in range(BEFORE)]
+    going_on = asyncio.create_task(asyncio.to_thread(trouble))
+    for _ in range(MEANWHILE):
+        orders.append(await tenant.sell(settle=False))
+        await asyncio.wait({going_on}, timeout=0.1)
+    await going_on
+    orders += [await tenant.sell(settle=False) for _ in range(AFTER)]
+    for order in orders:
+        await tenant.booked(order["id"], {"IN": "3.33"})
+    await tenant.at_rest()
+    for order in orders:
+        await tenant.booked(order["id"], {"IN": "3.33"})
+        assert await tenant.held(order["id"]) == {}
+    assert everything.running
+    assert everything.pid == pid
+
+
+async def test_a_restart_of_postgresql_under_load_loses_nothing(stand: Stand) -> None:
+    await selling_through(stand, lambda: stand.postgres.restart("fast"))
+
+
+async def test_a_crash_of_postgresql_under_load_loses_nothing(stand: Stand) -> None:
+    await selling_through(stand, lambda: stand.postgres.restart("immediate"))
+
+
+async def test_a_restart_of_the_broker_under_load_loses_nothing(stand: Stand) -> None:
+    await selling_through(stand, stand.kafka.restart)
+
+
+async def test_a_crash_of_the_broker_under_load_loses_nothing(stand: Stand) -> None:
+    def crash() -> None:
+        stand.kafka.kill()
+        stand.kafka.start()
+
+    await selling_through(stand, crash)
+
+
+async def test_a_producer_appends_again_after_the_broker_was_away_for_longer_than_a_request_may_take(
+    stand: Stand,
+) -> None:
+    topic, brokers = f"{stand.tenant.topics.tenant}.producer-test", stand.kafka.bootstrap_servers
+    await ensure_topics(brokers, [topic])
+    events = [(topic, an_event(number)) for number in range(1, 9)]
+    async with LogProducer(brokers, client_id="test", request_timeout_s=1.0) as producer:
+        await producer.publish(topic, an_event(0))
+        await asyncio.to_thread(stand.kafka.stop)
+        with pytest.raises((Retryable, TimeoutError)):
+            async with asyncio.timeout(3.0):
+                await producer.publish_all(events)
+        await asyncio.to_thread(stand.kafka.start)
+
+        async def appended() -> bool:
+            try:
+                await producer.publish_all(events)
+            except Retryable:
+                return False
+            return True
+
+        await until(appended, "it appends again", within=20)
+    found = {record.envelope().id async for record in read_topic(brokers, topic)}
+    assert found == {str(number) for number in range(9)}
+
+
+def an_event(number: int) -> Envelope:
+    """One of several, spread over the partitions."""
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    return Envelope(id=str(number), type="test", source="/test", subject=f"test:thing:{number}", time=at, data=b"{}")
