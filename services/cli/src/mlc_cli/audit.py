@@ -12,7 +12,17 @@ from rich.text import Text
 from mlc_cli import environment
 from mlc_cli.output import Json, people, print_json, telling_errors, when
 from mlc_common.errors import ConfigurationError, Undecodable
-from mlc_common.events import RAW_WEBHOOK, Command, DocumentWish, Envelope, HeldWish, OrderSnapshot, Outcome, decode
+from mlc_common.events import (
+    RAW_WEBHOOK,
+    Command,
+    DocumentWish,
+    Envelope,
+    HeldWish,
+    OrderSnapshot,
+    Outcome,
+    ResolvedWish,
+    decode,
+)
 from mlc_common.log import read_topic
 from mlc_common.runtime import Runtime
 from mlc_common.store import mappings
@@ -109,6 +119,8 @@ def _wish(command: Command) -> str:
         return f"{said}{wish.document.number} of {wish.document.total} {wish.document.currency}"
     if isinstance(wish, HeldWish):
         return f"{said}held, {wish.reason}: {wish.detail}"
+    if isinstance(wish, ResolvedWish):
+        return f"{said}resolved as {wish.found} by {wish.by}: {wish.why}"
     return f"{said}not wanted ({wish.rule})"
 
 

@@ -64,11 +64,29 @@ class HeldWish(Value):
     fix: str = ""
 
 
-Wish = Annotated[DocumentWish | Withdrawn | HeldWish, Field(discriminator="wish")]
+class ResolvedWish(Value):
+    """A person settled by hand what the engine could not: it is recorded with who and why, and not decided again.
+
+    ``found`` says how the ERP stands: ``posted`` (the document, or the difference that is asked for, is in the books as
+    the store says it), ``absent`` (what was sent never arrived: go on and post it), ``closed`` (nothing of it is in the
+    books, and nothing is to be posted).
+    """
+
+    wish: Literal["resolved"] = "resolved"
+    found: Literal["posted", "absent", "closed"]
+    by: str
+    why: str
+
+
+Wish = Annotated[DocumentWish | Withdrawn | HeldWish | ResolvedWish, Field(discriminator="wish")]
 
 
 class Command(Event):
-    """What one document should be now; the poster's engine converges to it (architecture §5)."""
+    """What one document should be now; the poster's engine converges to it (architecture §5).
+
+    ``adjusting`` says what is to become of a document that is posted otherwise: ``hold`` it for a person, post the
+    ``difference`` of the money, or ``rebook`` it: also where only accounts or tax codes differ (a person asked).
+    """
 
     event_type: ClassVar[str] = "mlc.command.v1"
     command_id: UUID
@@ -83,10 +101,17 @@ class Command(Event):
     source_digest: str = ""
     mapping_version: str = ""
     released: bool = False
+    adjusting: Literal["hold", "difference", "rebook"] = "hold"
 
 
 class Outcome(Event):
-    """One transition of one document in the posting engine; ``version`` grows by one per row change."""
+    """One transition of one document in the posting engine; ``version`` grows by one per row change.
+
+    Together these tell the whole ledger, so that a rebuild decides nothing (architecture §2): ``document`` and ``plan``
+    are what is brought into the ERP from this transition on (in ``looking`` only), ``adjusts`` is the key of the
+    document that this one corrects, ``settled_seq`` and ``pursued_seq`` are the seqs of the last command that is
+    settled and of the one that is pursued, ``sent`` whether a draft of ours may be in the ERP.
+    """
 
     event_type: ClassVar[str] = "mlc.outcome.v1"
     document_key: UUID
@@ -110,6 +135,12 @@ class Outcome(Event):
     response_class: str = ""
     fencing: int
     at: datetime
+    document: Annotated[Invoice | CreditNote, Field(discriminator="type")] | None = None
+    plan: dict[str, str] = Field(default_factory=dict)
+    adjusts: UUID | None = None
+    settled_seq: int = 0
+    pursued_seq: int = 0
+    sent: bool = False
 
 
 class PartyOutcome(Event):
@@ -152,6 +183,103 @@ class MappingApplied(Event):
     needs: list[str] = Field(default_factory=list)
     since: Date | None = None
     by: str
+    at: datetime
+
+
+class ReleaseRequested(Event):
+    """A person asks that held documents of one order be tried again, by the mapping in force.
+
+    ``rebook``: what is posted is to be corrected, too, where the mapping now books it otherwise.
+    """
+
+    event_type: ClassVar[str] = "mlc.control.release-requested.v1"
+    request_id: UUID
+    flow: str
+    order_key: str
+    documents: list[UUID]
+    rebook: bool = False
+    by: str
+    why: str
+    at: datetime
+
+
+class HoldResolved(Event):
+    """A person settled a held document by hand; ``found`` as in ``ResolvedWish``."""
+
+    event_type: ClassVar[str] = "mlc.control.hold-resolved.v1"
+    request_id: UUID
+    flow: str
+    order_key: str
+    document_key: UUID
+    found: Literal["posted", "absent", "closed"]
+    by: str
+    why: str
+    at: datetime
+
+
+class ReplayRequested(Event):
+    """A person asks to decide anew, from the log, about the orders that match all of what is given here.
+
+    ``orders`` are order keys, ``since`` and ``until`` bound the time of raw events (until excluded), ``offsets`` give
+    the first and the last offset per partition of the raw topic (both included), ``reason`` takes the orders that are
+    held for it. Nothing given: all. ``mapping_version`` is the version in force when it was asked for.
+    """
+
+    event_type: ClassVar[str] = "mlc.control.replay-requested.v1"
+    request_id: UUID
+    flow: str = ""
+    orders: list[str] = Field(default_factory=list)
+    since: datetime | None = None
+    until: datetime | None = None
+    offsets: dict[int, tuple[int, int]] = Field(default_factory=dict)
+    reason: str = ""
+    rebook: bool = False
+    mapping_version: str = ""
+    by: str
+    why: str
+    at: datetime
+
+
+class ReplayCompleted(Event):
+    """A replay is through: how many orders were folded again and how many commands came of it."""
+
+    event_type: ClassVar[str] = "mlc.audit.replay-completed.v1"
+    request_id: UUID
+    orders: int
+    commands: int
+    at: datetime
+
+
+class ReconcileCompleted(Event):
+    """A period was compared, store and ERP, one by one; ``unexplained`` 0 is the claim.
+
+    ``counts`` is by verdict: posted, held, excluded, waiting, missing, differs, without_sale.
+    """
+
+    event_type: ClassVar[str] = "mlc.audit.reconcile-completed.v1"
+    flow: str
+    since: Date
+    until: Date
+    counts: dict[str, int]
+    unexplained: int
+    details: list[str] = Field(default_factory=list)
+    by: str
+    at: datetime
+
+
+class ChainCheckpoint(Event):
+    """The audit index's hash chains up to these offsets, signed (Ed25519) so that a forger needs the key, too.
+
+    ``heads`` are the chain's hashes in hex by partition, ``offsets`` the last offset that each covers; ``signature`` is
+    base64 over the canonical JSON of topic, offsets, heads and at.
+    """
+
+    event_type: ClassVar[str] = "mlc.audit.chain-checkpoint.v1"
+    topic: str
+    offsets: dict[int, int]
+    heads: dict[int, str]
+    key_id: str
+    signature: str
     at: datetime
 
 
@@ -205,6 +333,12 @@ EVENTS: tuple[type[Event], ...] = (
     PartyOutcome,
     FetchRequested,
     MappingApplied,
+    ReleaseRequested,
+    HoldResolved,
+    ReplayRequested,
+    ReplayCompleted,
+    ReconcileCompleted,
+    ChainCheckpoint,
     PollCompleted,
     WebhookRefused,
     MapperCheckpoint,

@@ -14,7 +14,7 @@ import structlog
 from mlc_common import crash
 from mlc_common.accounting import CreditNote, HoldReason, Party, source_digest
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
-from mlc_common.events import DocumentWish, HeldWish, Withdrawn
+from mlc_common.events import DocumentWish, HeldWish, ResolvedWish, Withdrawn
 from mlc_common.posting import rules
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
 from mlc_common.posting.ledger import DocumentRow, State, Step
@@ -82,6 +82,8 @@ class Pursuit(RowWriting):
                 # The command it was made for never gets newer.
                 await self._beside(reversal)._record(Step(State.INTENDED, "cancelled again"), pursued_seq=0)
             return await self._close(State.WITHDRAWN)
+        if isinstance(wish, ResolvedWish):
+            return await self._close(State.RESOLVED)
         if reversal is not None and reversal.posted is not None:
             raise Held(HoldReason.CHANGED_AFTER_POSTING, f"{posted.number} was cancelled and is wanted again.")
         if source_digest(wish.document) != source_digest(posted):
