@@ -115,6 +115,26 @@ async def test_an_outcome_says_what_was_asked_of_the_erp(keeper: PostgresKeeper)
     assert decode(created, Outcome).request_digest == ""
 
 
+async def test_outcomes_tell_the_ledger_whole_without_repeating_the_document(keeper: PostgresKeeper) -> None:
+    order = Order("1001")
+    await keeper.add(order.invoice("12.30"))
+    lease = await one(keeper)
+    plan = Plan("IN-1", "WA1", {"project": "P1"})
+    row = dataclasses.replace(
+        await only_row(keeper, lease), pursued=order.bill("12.30"), pursued_seq=1, plan=plan, sent=True
+    )
+    row = await keeper.ledger.record(lease, row, [Step(State.LOOKING, "absent"), Step(State.CREATING)], extend_s=60)
+    await keeper.ledger.record(lease, dataclasses.replace(row, settled_seq=1), [Step(State.VERIFIED)], extend_s=60)
+    looking, creating, verified = (decode(envelope, Outcome) for envelope in await keeper.envelopes())
+
+    assert (looking.document, looking.plan) == (order.bill("12.30"), {"project": "P1"})
+    assert (creating.document, creating.plan) == (None, {})
+    assert [(each.pursued_seq, each.settled_seq, each.sent) for each in (creating, verified)] == [
+        (1, 0, True),
+        (1, 1, True),
+    ]
+
+
 async def test_a_command_that_cannot_be_taken_is_named(keeper: PostgresKeeper) -> None:
     first, other = Order("1001").invoice("1.00"), Order("1001").credit("0.50")
     async with keeper.pool.acquire() as connection, connection.transaction():

@@ -246,7 +246,7 @@ class PostgresLedger:
     def _outcome(self, lease: OrderLease, row: DocumentRow, step: Step, version: int) -> Outgoing:
         document = row.pursued
         now = self._clock.now()
-        held = step.state is State.HELD
+        held, begun = step.state is State.HELD, step.state is State.LOOKING
         outcome = Outcome(
             document_key=row.key,
             command_id=row.newest.command_id,
@@ -269,6 +269,12 @@ class PostgresLedger:
             response_class=step.response,
             fencing=lease.fencing,
             at=now,
+            document=document if begun else None,
+            plan=dict(row.plan.resolved) if row.plan and begun else {},
+            adjusts=row.reverses,
+            settled_seq=row.settled_seq,
+            pursued_seq=row.pursued_seq,
+            sent=row.sent,
         )
         envelope = encode(
             outcome,
