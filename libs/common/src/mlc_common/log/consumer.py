@@ -32,6 +32,7 @@ _log = structlog.get_logger(__name__)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _COMMIT_EVERY_S = 5.0
 _POLL_MS = 200
+_HEARTBEATS = 3.3  # within one session, so that one that is lost costs no partition
 _MOST_RECORDS = 500
 
 
@@ -73,6 +74,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         handler: Handler,
         clock: Clock,
         metrics: MetricsRegistry | None = None,
+        session_s: float = 10.0,
     ) -> None:
         self._handler = handler
         self._group = group
@@ -94,6 +96,8 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             batch_timeout_ms=_POLL_MS,
             max_records=_MOST_RECORDS,
             max_partition_fetch_bytes=RECORD_LIMIT,
+            session_timeout_ms=int(session_s * 1000),
+            heartbeat_interval_ms=int(session_s * 1000 / _HEARTBEATS),
             listener=self,
             decoder=_as_it_is,
         )

@@ -33,13 +33,16 @@ async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def read_topic(bootstrap: str, topic: str, *, since: Mapping[int, int] | None = None) -> AsyncIterator[Record]:
+async def read_topic(
+    bootstrap: str, topic: str, *, since: Mapping[int, int] | None = None, until: Mapping[int, int] | None = None
+) -> AsyncIterator[Record]:
     """All records of ``topic`` up to its end at the time of the call, partition by partition, each in order.
 
     Args:
         bootstrap: ``host:port[,host:port]``.
         topic: The topic.
         since: First offset per partition; from the beginning where not given.
+        until: Offset per partition to stop before; to the end where not given.
     """
     async with _consumer(bootstrap) as consumer:
         # The public `topics()` asks and forgets; only this makes the client know the topic's partitions.
@@ -49,9 +52,12 @@ async def read_topic(bootstrap: str, topic: str, *, since: Mapping[int, int] | N
         begins = await consumer.beginning_offsets(partitions)
         for partition in partitions:
             start = max((since or {}).get(partition.partition, 0), begins[partition])
+            end = min(ends[partition], (until or {}).get(partition.partition, ends[partition]))
+            if start >= end:
+                continue
             consumer.assign([partition])
             consumer.seek(partition, start)
-            while start < ends[partition]:
+            while start < end:
                 record = await consumer.getone(partition)
                 start = record.offset + 1
                 yield Record.of(record)
@@ -86,3 +92,12 @@ async def _chunk(consumer: AIOKafkaConsumer, at: TopicPartition, offset: int) ->
         if record.offset == offset and record.value is not None:
             return bytes(record.value)
     raise Undecodable(f"chunk at {at.topic}/{at.partition}/{offset} is gone")
+
+
+async def ends_of(bootstrap: str, topic: str) -> dict[int, int]:
+    """Where each partition of a topic ends now: the offset of the next record."""
+    async with _consumer(bootstrap) as consumer:
+        await consumer._client.set_topics([topic])
+        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+        ends = await consumer.end_offsets(partitions)
+        return {at.partition: int(end) for at, end in ends.items()}
