@@ -43,6 +43,12 @@ class CommonSettings(BaseSettings):
     kafka_replication: int = Field(
         default=1, ge=1, le=7, description="how many brokers hold each record: 3 in production, 1 on one broker"
     )
+    kafka_session_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=300,
+        description="seconds after which another process reads on in a dead one's place, 10 by custom",
+    )
     database_connections: int = Field(
         default=8, ge=2, le=100, description="the most connections to PostgreSQL, 2 to 100"
     )

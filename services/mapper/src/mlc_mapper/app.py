@@ -30,6 +30,7 @@ async def run(runtime: Runtime) -> None:
         handler=handler,
         clock=runtime.clock,
         metrics=runtime.metrics,
+        session_s=runtime.settings.kafka_session_seconds,
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(consumer.run())

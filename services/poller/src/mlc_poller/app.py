@@ -59,6 +59,7 @@ async def run(runtime: Runtime) -> None:
         handler=intake,
         clock=runtime.clock,
         metrics=runtime.metrics,
+        session_s=runtime.settings.kafka_session_seconds,
     )
     publisher = Publisher(runtime.pool, runtime.log, store.PRODUCER, runtime.clock)
 

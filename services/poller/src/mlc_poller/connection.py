@@ -1,6 +1,6 @@
 """A WooCommerce connection as configured: address from its settings, API key from the vault.
 
-Settings (no secrets): ``url``, ``allow_private``, ``rate_per_s``.
+Settings (no secrets): ``url``, ``allow_private``, ``rate_per_s``, ``timeout_s``, ``breaker_open_s``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlc_common.http import HttpObserver, SilentObserver
 from mlc_common.vault import Vault
 from mlc_common.vault.connections import Connection
 from mlc_vendors.woocommerce.auth import WooCommerceCredentials
-from mlc_vendors.woocommerce.client import RATE_PER_S, WooCommerceClient
+from mlc_vendors.woocommerce.client import RATE_PER_S, TIMEOUT_S, WooCommerceClient
 
 SECRETS = {
     "consumer_key": "consumer key of a REST API key with Read/Write, ck_...",
@@ -31,6 +31,10 @@ class WooCommerceSettings(BaseModel):
     url: str = Field(description="the site's address with its path, for example https://shop.example")
     allow_private: bool = Field(default=False, description="the store is in a private network")
     rate_per_s: float | None = Field(default=RATE_PER_S, gt=0, description="requests per second; null = no limit")
+    timeout_s: float = Field(default=TIMEOUT_S, gt=0, description="the longest time of one request, in seconds")
+    breaker_open_s: float = Field(
+        default=30.0, gt=0, description="seconds without a request after five failures in a row"
+    )
 
 
 async def open_client(connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver) -> WooCommerceClient:
@@ -49,6 +53,8 @@ async def open_client(connection: Connection, vault: Vault, clock: Clock, observ
         observer=observer,
         allow_private=settings.allow_private,
         rate_per_s=settings.rate_per_s,
+        timeout_s=settings.timeout_s,
+        breaker_open_s=settings.breaker_open_s,
     )
 
 

@@ -67,14 +67,21 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
         settings_of(connection, DeltekSettings),
     )
     lease = CompanyLease(
-        runtime.pool, client, runtime.clock, connection=erp, company=settings.company, owner=runtime.owner
+        runtime.pool,
+        client,
+        runtime.clock,
+        connection=erp,
+        company=settings.company,
+        owner=runtime.owner,
+        spare_s=settings.writer_lease_s,
     )
     terms = Terms(settings.company, settings.visibility_delay_s, settings.countries)
     ledger = CountingLedger(
         runtime.pool, topics, runtime.clock, producer=producer, metrics=runtime.metrics, connection=erp
     )
     gateway = DeltekGateway(client, lease, runtime.clock, meter, terms)
-    engine = Engine(ledger, gateway, runtime.clock, runtime.owner, EngineSettings(margin_s=settings.margin_s))
+    pace = EngineSettings(lease_s=settings.lease_s, margin_s=settings.margin_s)
+    engine = Engine(ledger, gateway, runtime.clock, runtime.owner, pace)
     worker = Worker(engine, erp, runtime.clock, WorkerSettings(concurrency=settings.concurrency))
     brokers = runtime.settings.kafka_bootstrap_servers
     await ensure_topics(brokers, [topics.commands(erp)], replication=runtime.settings.kafka_replication)
@@ -85,10 +92,11 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
         handler=CommandIntake(runtime.pool, topics, erp, wake=worker.wake, bootstrap=brokers),
         clock=runtime.clock,
         metrics=runtime.metrics,
+        session_s=runtime.settings.kafka_session_seconds,
     )
     publisher = Publisher(runtime.pool, runtime.log, producer, runtime.clock)
     gauges = Gauges(runtime.metrics, runtime.pool, runtime.clock, client.breaker, connection=erp, producer=producer)
-    sweep = Sweep(client, runtime.pool, runtime.clock, connection=erp)
+    sweep = Sweep(client, runtime.pool, runtime.clock, connection=erp, every_s=settings.sweep_s)
     joined = asyncio.Event()
     runtime.checks[producer] = partial(_is_set, joined)
     try:

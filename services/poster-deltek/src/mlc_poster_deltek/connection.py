@@ -2,7 +2,7 @@
 
 Settings (no secrets): ``url`` (the tenant's full address), ``database``, ``username``, ``company``, ``contract`` (what
 differs from the default tenant contract), ``visibility_delay_s``, ``margin_s``, ``concurrency``, ``countries``,
-``allow_private``, ``allow_http``.
+``lease_s``, ``writer_lease_s``, ``sweep_s``, ``allow_private``, ``allow_http``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ class DeltekSettings(BaseModel):
     margin_s: float = Field(
         default=5.0, gt=0, description="a write leaves within so many seconds of its announcement, or not at all"
     )
+    lease_s: float = Field(
+        default=300.0, gt=0, description="seconds after which another poster may go on with a dead one's order"
+    )
+    writer_lease_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="seconds beyond a write's time limit after which another poster may write in a dead one's place",
+    )
+    sweep_s: float = Field(default=600.0, gt=0, description="seconds between two looks for drafts that were left over")
     concurrency: int = Field(default=4, ge=1, le=32, description="orders worked on at once")
     countries: dict[str, str] = Field(
         default_factory=dict,

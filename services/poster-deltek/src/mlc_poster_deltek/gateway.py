@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from mlc_common import crash
 from mlc_common.accounting import CreditNote, HoldReason, Party
 from mlc_common.clock import Clock
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
@@ -110,6 +111,7 @@ class DeltekGateway:
         """See ``ErpGateway``. Company and period are set before, and compared after (facts §10)."""
         file = file_of(document, plan)
         async with self._drafting(document, plan, duplicates=True):
+            crash.point("post.before_send")
             try:
                 row = await self._client.create_invoice(file)
             except UnknownShape as error:  # it may be there under another name: sending again would double it
@@ -136,6 +138,7 @@ class DeltekGateway:
         file = file_of(document, plan)
         with as_holds(), self._meter.of(document.key):
             async with self._lease.writing(file.period, anew=True):
+                crash.point("post.before_release")
                 result = await self._posted(file)
             if result.state == "refused":
                 self._places.forget()

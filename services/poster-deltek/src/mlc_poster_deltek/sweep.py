@@ -18,23 +18,26 @@ from mlc_vendors.deltek import DeltekClient
 
 _log = structlog.get_logger(__name__)
 
-_EVERY_S = 600.0
+EVERY_S = 600.0
 
 
 class Sweep:
     """Looks through one connection's unposted files from time to time."""
 
-    def __init__(self, client: DeltekClient, pool: Pool, clock: Clock, *, connection: str) -> None:
+    def __init__(
+        self, client: DeltekClient, pool: Pool, clock: Clock, *, connection: str, every_s: float = EVERY_S
+    ) -> None:
         self._client = client
         self._books = Books(client, clock)
         self._pool = pool
         self._clock = clock
         self._connection = connection
+        self._every_s = every_s
 
     async def run(self) -> None:
         """Until cancelled; what fails now is tried again next time."""
         while True:
-            await self._clock.sleep(_EVERY_S)
+            await self._clock.sleep(self._every_s)
             try:
                 await self.once()
             except (ConnectorError, *UNAVAILABLE) as error:

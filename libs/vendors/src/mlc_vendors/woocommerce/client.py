@@ -25,6 +25,7 @@ PAGE_SIZE = 50
 RATE_PER_S = 4.0
 CONNECTIONS = 1
 TIMEOUT_S = 60.0
+BREAKER_OPEN_S = 30.0
 
 
 class WooCommerceClient(Orders, Masters, Webhooks, Facts):
@@ -67,6 +68,8 @@ class WooCommerceClient(Orders, Masters, Webhooks, Facts):
         observer: HttpObserver | None = None,
         allow_private: bool = False,
         rate_per_s: float | None = RATE_PER_S,
+        timeout_s: float = TIMEOUT_S,
+        breaker_open_s: float = BREAKER_OPEN_S,
         auth_mode: AuthMode | None = None,
         page_size: int = PAGE_SIZE,
     ) -> Self:
@@ -80,6 +83,8 @@ class WooCommerceClient(Orders, Masters, Webhooks, Facts):
             observer: Hears of every call, by the endpoint's name.
             allow_private: The store runs in a private network.
             rate_per_s: Requests per second; hosts punish more than 2 to 4. None = no limit (sandbox).
+            timeout_s: The longest time of one request.
+            breaker_open_s: How long nothing is sent after failures in a row.
             auth_mode: The way of signing that worked before.
             page_size: Orders per page of a walk, at most 100.
 
@@ -88,7 +93,14 @@ class WooCommerceClient(Orders, Masters, Webhooks, Facts):
         """
         address = StoreAddress.parse(url)
         http = http_client(
-            address, clock=clock, name=name, observer=observer, allow_private=allow_private, rate_per_s=rate_per_s
+            address,
+            clock=clock,
+            name=name,
+            observer=observer,
+            allow_private=allow_private,
+            rate_per_s=rate_per_s,
+            timeout_s=timeout_s,
+            breaker_open_s=breaker_open_s,
         )
         return cls(address, credentials, http=http, clock=clock, auth_mode=auth_mode, page_size=page_size)
 
@@ -123,10 +135,13 @@ def http_client(
     observer: HttpObserver | None = None,
     allow_private: bool = False,
     rate_per_s: float | None = RATE_PER_S,
+    timeout_s: float = TIMEOUT_S,
+    breaker_open_s: float = BREAKER_OPEN_S,
 ) -> HttpClient:
     """An HTTP client with a shop's small budget, for which a refusal in the form of a 500 is no illness (§5, §19)."""
     policy = HttpPolicy(
-        timeout_s=TIMEOUT_S,
+        timeout_s=timeout_s,
+        breaker_open_s=breaker_open_s,
         max_concurrent=CONNECTIONS,
         rate_per_s=rate_per_s,
         burst=max(1, round(rate_per_s or 1)),
