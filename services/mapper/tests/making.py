@@ -25,8 +25,13 @@ RATES = {1: "US-NY-NY STATE-1", 2: "US-NY-NY CITY-2"}
 
 def mapping(**changes: Any) -> Mapping:
     """The example mapping with changes; dictionaries are merged, everything else replaced, None removes."""
+    return load(mapping_text(**changes))
+
+
+def mapping_text(**changes: Any) -> str:
+    """The text of the example mapping with changes."""
     base = yaml.load(examples.text(), Loader=yaml.BaseLoader)
-    return load(yaml.safe_dump(_merged(base, changes), allow_unicode=True, sort_keys=False))
+    return yaml.safe_dump(_merged(base, changes), allow_unicode=True, sort_keys=False)
 
 
 def _merged(base: Json, changes: Json) -> Json:

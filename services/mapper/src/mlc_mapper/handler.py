@@ -6,7 +6,7 @@ of ours holds its order as ``internal_error``, its later events wait, the others
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,41 +16,34 @@ from mlc_common import crash
 from mlc_common.accounting import HoldReason, command_id, content_digest, document_key, event_id
 from mlc_common.errors import ConnectorError, Undecodable
 from mlc_common.events import (
-    CHUNK,
-    RAW_WEBHOOK,
     Command,
     Envelope,
     FetchRequested,
     HeldWish,
     MappingApplied,
-    OrderSnapshot,
     Topics,
     decode,
     encode,
     order_subject,
 )
-from mlc_common.log import whole
 from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.records import Record
 from mlc_common.store import mappings, outbox, positions
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Connection, Pool
 from mlc_common.telemetry import MetricsRegistry, tracing
-from mlc_mapper import store
 from mlc_mapper.decide import decide
 from mlc_mapper.decision import Decision, NotAnOrder
 from mlc_mapper.evolve import evolve
 from mlc_mapper.flows import Flow, Flows
-from mlc_mapper.inputs import CommandIssued, RawInput, SnapshotSeen, WebhookSeen
+from mlc_mapper.inputs import CommandIssued
+from mlc_mapper.seen import Seen, read_record, unseen
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
-from mlc_mapper.store import CONSUMER, StoredState
-from mlc_mapper.woocommerce.told import Told, read
+from mlc_mapper.store import CONSUMER, Key, StateTable, StoredState
 
 _log = structlog.get_logger(__name__)
 
 DEFECTS_IN_A_ROW = 20
-
-Key = tuple[str, str]
 
 
 class TooManyDefects(ConnectorError):  # noqa: N818
@@ -59,27 +52,12 @@ class TooManyDefects(ConnectorError):  # noqa: N818
     code = "too_many_defects"
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """One raw event of one order, what it tells, and where it lay."""
-
-    record: Record
-    envelope: Envelope
-    event: RawInput
-    told: Told
-    connection: str
-
-    @property
-    def order_id(self) -> int:
-        """The order's id."""
-        return self.told.order_id
-
-
 @dataclass
 class _Batch:
     """What a batch leads to, until it is committed."""
 
     states: dict[Key, StoredState]
+    fresh: Collection[Key]
     folded: dict[Key, OrderState] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
 
@@ -125,7 +103,7 @@ class MapperHandler:
         seen, dead = await self._read(records)
         async with self._pool.acquire() as connection, connection.transaction():
             batch = await self._decide(connection, seen)
-            await store.save(connection, batch.states)
+            await StateTable(connection).save(batch.states.values(), fresh=batch.fresh)
             await outbox.add(connection, CONSUMER, [*dead, *batch.outgoing])
             await positions.advance(connection, CONSUMER, topic, partition, expected=expected, next_offset=upto)
             crash.point("mapper.before_commit")
@@ -141,48 +119,37 @@ class MapperHandler:
             except Undecodable as error:
                 await outbox.add(connection, CONSUMER, [dead_letter(self._topics, record, str(error))])
 
-    async def _read(self, records: Sequence[Record]) -> tuple[list[_Seen], list[Outgoing]]:
+    async def _read(self, records: Sequence[Record]) -> tuple[list[Seen], list[Outgoing]]:
         """Every record as an event of an order, or as a dead letter with its reason."""
         seen, dead = [], []
         for record in records:
-            try:
-                envelope = record.envelope()
-                if envelope.type == CHUNK:
-                    continue
-                envelope = await whole(self._brokers, record.topic, record.partition, envelope)
-                found = _order_event(record, envelope)
-            except Undecodable as error:
-                found = NotAnOrder(str(error))
+            found = await read_record(self._brokers, record)
             if isinstance(found, NotAnOrder):
                 _log.warning("mapper.dead_letter", offset=record.offset, why=found.reason)
                 self._metrics.dead_letters.labels(record.topic, "not_an_order").inc()
                 dead.append(dead_letter(self._topics, record, found.reason))
-            else:
+            elif found is not None:
                 seen.append(found)
         return seen, dead
 
-    async def _decide(self, connection: Connection, seen: Sequence[_Seen]) -> _Batch:
+    async def _decide(self, connection: Connection, seen: Sequence[Seen]) -> _Batch:
         flows = await self._flows.of_stores(connection) if seen else {}
-        pairs = {
-            (flow.mapping.flow, order_subject(item.connection, item.order_id))
-            for item in seen
-            for flow in flows.get(item.connection, [])
-        }
-        batch = _Batch(await store.load(connection, sorted(pairs)) if pairs else {})
+        pairs = {(flow.mapping.flow, item.order_key) for item in seen for flow in flows.get(item.connection, [])}
+        known = await StateTable(connection).load(pairs, lock=True) if pairs else {}
+        batch = _Batch(known, fresh=pairs - known.keys())
         for item in seen:
             for flow in flows.get(item.connection, []):
                 with tracing.span("map", parent=tracing.extract(item.record.headers), kind=SpanKind.CONSUMER):
                     self._one(batch, flow, item)
         return batch
 
-    def _one(self, batch: _Batch, flow: Flow, item: _Seen) -> None:
-        name, order_key = flow.mapping.flow, order_subject(item.connection, item.order_id)
-        key = (name, order_key)
+    def _one(self, batch: _Batch, flow: Flow, item: Seen) -> None:
+        name, order_key = key = flow.mapping.flow, item.order_key
         known = batch.states.get(key)
         if known is not None and known.defect:
             _log.warning("mapper.order_waits", flow=name, order=order_key, defect=known.defect)
             return
-        state = batch.folded.get(key) or _state(known, name, item)
+        state = batch.folded.get(key) or (OrderState.model_validate_json(known.state) if known else unseen(name, item))
         try:
             decision = decide(state, item.event, flow.mapping, told=item.told)
             self._defects = 0
@@ -194,11 +161,13 @@ class MapperHandler:
             return
         batch.folded[key] = decision.state
         text = decision.state.model_dump_json()
-        batch.states[key] = StoredState(name, order_key, EVOLVE_VERSION, text, defect)
+        batch.states[key] = StoredState(
+            name, order_key, EVOLVE_VERSION, text, defect, item.envelope.id, item.record.offset
+        )
         batch.outgoing += self._outgoing(decision, flow, item)
         self._count(decision, name, item.envelope.type)
 
-    def _defect(self, state: OrderState, flow: Flow, item: _Seen, error: Exception) -> Decision:
+    def _defect(self, state: OrderState, flow: Flow, item: Seen, error: Exception) -> Decision:
         self._defects += 1
         _log.exception("mapper.defect", flow=flow.mapping.flow, order_id=item.order_id, error=type(error).__name__)
         if self._defects >= DEFECTS_IN_A_ROW:
@@ -219,7 +188,7 @@ class MapperHandler:
         )
         return Decision(state=evolve(state, CommandIssued(command)), commands=(command,))
 
-    def _outgoing(self, decision: Decision, flow: Flow, item: _Seen) -> list[Outgoing]:
+    def _outgoing(self, decision: Decision, flow: Flow, item: Seen) -> list[Outgoing]:
         lane, source = item.record.partition, f"/{self._topics.tenant}/mapper"
         commands = [
             Outgoing(self._topics.commands(flow.erp), _command(command, source, item.envelope), lane)
@@ -236,33 +205,6 @@ class MapperHandler:
             self._metrics.commands.labels(flow, command.kind, command.wish.wish).inc()
         for excluded in decision.excluded:
             self._metrics.excluded.labels(flow, excluded.rule).inc()
-
-
-def _order_event(record: Record, envelope: Envelope) -> _Seen | NotAnOrder:
-    position = (record.partition, record.offset)
-    event: RawInput
-    if envelope.type == OrderSnapshot.event_type:
-        event = SnapshotSeen(position=position, event_id=envelope.id, snapshot=decode(envelope, OrderSnapshot))
-    elif envelope.type == RAW_WEBHOOK:
-        event = WebhookSeen(
-            position=position,
-            event_id=envelope.id,
-            topic=envelope.extensions.get("whtopic", ""),
-            body=envelope.data,
-            received_at=envelope.time,
-        )
-    else:
-        return NotAnOrder(f"{envelope.type} is no event of an order")
-    told = read(event)
-    if isinstance(told, NotAnOrder):
-        return told
-    return _Seen(record, envelope, event, told, envelope.extensions.get("connection", ""))
-
-
-def _state(known: StoredState | None, flow: str, item: _Seen) -> OrderState:
-    if known is None:
-        return OrderState(flow=flow, connection=item.connection, order_id=item.order_id)
-    return OrderState.model_validate_json(known.state)
 
 
 def _command(command: Command, source: str, cause: Envelope) -> Envelope:
