@@ -15,20 +15,21 @@ from pydantic import SecretStr
 from mlc_common.clock import SystemClock
 from mlc_common.events import Envelope, Topics
 from mlc_common.log import read_topic
+from mlc_common.runtime import surroundings
 from mlc_common.serving import serving
+from mlc_common.settings import CommonSettings, load
 from mlc_common.store import connections
 from mlc_common.store.pool import Pool, connect
 from mlc_common.telemetry import MetricsRegistry, health_app
 from mlc_common.vault import KeyRing, Vault
 from mlc_common.vault.keyring import create_key_file
 from mlc_ingest import server
-from mlc_ingest.app import run_alone
+from mlc_ingest.app import run
 from mlc_ingest.bodies import Bodies
 from mlc_ingest.counting import Counting
 from mlc_ingest.gateway import Gateway
 from mlc_ingest.refusals import Refusals
 from mlc_ingest.secrets import WEBHOOK_SECRET, Secrets
-from mlc_ingest.settings import IngestSettings
 
 from .stand_ins import OTHER_SECRET, SECRET, KnownSecrets, MemoryLog, OnMemory
 
@@ -114,37 +115,36 @@ Run = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture
-def service(database: str, vault: Vault, key_file: Path, tenant: str) -> Run:
+def service(database: str, vault: Vault, key_file: Path, tenant: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Starts the whole service: ``async with service(kafka_bootstrap, ingest_body_limit=…) as client``."""
 
     @asynccontextmanager
     async def start(bootstrap: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-        chosen = IngestSettings(
-            tenant=tenant,
-            kafka_bootstrap_servers=bootstrap,
-            database_url=SecretStr(database),
-            vault_key_file=key_file,
-            **({"ingest_port": 0, "ingest_refusals_seconds": 3600} | settings),
-        )
-        stop, listening = asyncio.Event(), asyncio.Event()
-        told: dict[str, str] = {}
-
-        def up(where: dict[str, str]) -> None:
-            told.update(where)
-            listening.set()
-
-        running = asyncio.create_task(run_alone(chosen, stop, up))
-        waiting = asyncio.create_task(listening.wait())
+        environment = {
+            "MLC_TENANT": tenant,
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "DATABASE_URL": database,
+            "MLC_VAULT_KEY_FILE": str(key_file),
+            "MLC_INGEST_PORT": "0",
+            "MLC_INGEST_REFUSALS_SECONDS": "3600",
+        }
+        for name, value in (
+            environment | {f"MLC_{name.upper()}": str(value) for name, value in settings.items()}
+        ).items():
+            monkeypatch.setenv(name, value)
+        around = surroundings(load(CommonSettings), owner="test")
+        running = asyncio.create_task(run(around))
         try:
-            await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
+            while not running.done() and "ingest" not in around.announced:
+                await asyncio.sleep(0.01)
             if running.done():
                 running.result()
-            async with httpx.AsyncClient(base_url=told["url"], timeout=20) as client:
+            async with httpx.AsyncClient(base_url=around.announced["ingest"], timeout=20) as client:
                 yield client
         finally:
-            waiting.cancel()
-            stop.set()
-            await running
+            running.cancel()
+            await asyncio.wait({running})
+        assert running.cancelled()
 
     return start
 

@@ -1,18 +1,19 @@
 """What the parts of one process share, and how they run together: pool, log, vault, metrics, one health port.
 
 A part is a coroutine ``run(runtime)`` that works until it is cancelled, found by its name in the entry-point group
-``mlc.parts``. Small tenants run all parts in one process, the same code; any part's end ends the process (architecture
-§7), because a half of the whole is worse than a restart.
+``mlc.parts``. Those that are in ``mlc.parts.patient`` too need nothing but ``Surroundings``: they start before the
+broker and the database do. Small tenants run all parts in one process, the same code; any part's end ends the process
+(architecture §7), because a half of the whole is worse than a restart.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -30,6 +31,7 @@ from mlc_common.vault import Vault
 _log = structlog.get_logger(__name__)
 
 GROUP = "mlc.parts"
+PATIENT = "mlc.parts.patient"
 
 _TICK_S = 0.05
 
@@ -40,9 +42,9 @@ class PartEnded(ConnectorError):  # noqa: N818
     code = "part_ended"
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """What every part of a process is given.
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a part has from its first moment, whether broker and database are there or not.
 
     Attributes:
         owner: Names this process in leases.
@@ -53,17 +55,13 @@ class Runtime:
     settings: CommonSettings
     topics: Topics
     clock: Clock
-    metrics: MetricsRegistry
-    pool: Pool
-    log: LogProducer
-    vault: Vault
     owner: str
+    metrics: MetricsRegistry = field(default_factory=MetricsRegistry)
     checks: dict[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
     announced: dict[str, str] = field(default_factory=dict)
 
     async def ready(self) -> bool:
-        """Whether the database answers and every part says that it can work."""
-        await self.pool.fetchval("select 1")
+        """Whether every part says that it can work."""
         return all([await check() for check in self.checks.values()])
 
     async def until_ready(self) -> None:
@@ -71,6 +69,26 @@ class Runtime:
         await asyncio.sleep(0)  # parts register their checks when they begin
         while not await self.ready():
             await self.clock.sleep(_TICK_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records(Surroundings):
+    """The same with the tenant's database and vault, for what needs no log."""
+
+    pool: Pool
+    vault: Vault
+
+    async def ready(self) -> bool:
+        """Whether the database answers and every part says that it can work."""
+        await self.pool.fetchval("select 1")
+        return await super().ready()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime(Records):
+    """The same with the log: what every part of a process is given."""
+
+    log: LogProducer
 
 
 class Part(Protocol):
@@ -93,6 +111,11 @@ def known_parts() -> list[str]:
     return found
 
 
+def start_without_servers(names: Sequence[str]) -> bool:
+    """Whether these parts need nothing but ``Surroundings``."""
+    return set(names) <= {point.name for point in entry_points(group=PATIENT)}
+
+
 def _load(names: Sequence[str]) -> dict[str, Part]:
     """These parts and no others: what is not run is not loaded."""
     points = {point.name: point for point in entry_points(group=GROUP)}
@@ -102,63 +125,90 @@ def _load(names: Sequence[str]) -> dict[str, Part]:
     return {name: points[name].load() for name in names}
 
 
+def surroundings(settings: CommonSettings, *, owner: str, clock: Clock | None = None) -> Surroundings:
+    """What is there before anything is connected."""
+    return Surroundings(settings=settings, topics=Topics(settings.tenant), clock=clock or SystemClock(), owner=owner)
+
+
 @asynccontextmanager
-async def open_runtime(settings: CommonSettings, *, owner: str, clock: Clock | None = None) -> AsyncIterator[Runtime]:
-    """Connect to everything that the parts share; migrations and topics are made here, so any process may be first.
+async def open_records(settings: CommonSettings, *, owner: str, clock: Clock | None = None) -> AsyncIterator[Records]:
+    """Connect to the database and open the vault; migrations are made here, so any process may be first.
 
     Raises:
-        ConfigurationError: a setting does not work; says which and what to do.
+        ConfigurationError: a setting does not work, or the vault's keys do not open it; says which and what to do.
+        ServerUnreachable: the database does not answer.
     """
     dsn = settings.database_url.get_secret_value()
-    topics = Topics(settings.tenant)
-    async with AsyncExitStack() as stack:
-        await migrations.apply(dsn)
-        pool = await connect(dsn, application=f"mlc {owner}", most=settings.database_connections)
-        stack.push_async_callback(pool.close)
+    await migrations.apply(dsn)
+    pool = await connect(dsn, application=f"mlc {owner}", most=settings.database_connections)
+    try:
         vault = await Vault.start(pool, settings.vault_key_file, settings.tenant)
-        await ensure_topics(settings.kafka_bootstrap_servers, topics.all(), replication=settings.kafka_replication)
-        log = await stack.enter_async_context(LogProducer(settings.kafka_bootstrap_servers, client_id=owner))
-        yield Runtime(
-            settings=settings,
-            topics=topics,
-            clock=clock or SystemClock(),
-            metrics=MetricsRegistry(),
-            pool=pool,
-            log=log,
-            vault=vault,
-            owner=owner,
-        )
+        around = surroundings(settings, owner=owner, clock=clock)
+        yield Records(**vars(around), pool=pool, vault=vault)
+    finally:
+        await pool.close()
 
 
-async def run_parts(names: Sequence[str], runtime: Runtime, *, up: Callable[[Runtime], None]) -> None:
+@asynccontextmanager
+async def open_runtime(settings: CommonSettings, *, owner: str, clock: Clock | None = None) -> AsyncIterator[Runtime]:
+    """Connect to everything that the parts share; the topics are made here, too.
+
+    Raises:
+        ConfigurationError, ServerUnreachable: as ``open_records``, and of the broker.
+    """
+    brokers = settings.kafka_bootstrap_servers
+    async with open_records(settings, owner=owner, clock=clock) as records:
+        await ensure_topics(brokers, records.topics.all(), replication=settings.kafka_replication)
+        async with LogProducer(brokers, client_id=owner) as log:
+            yield Runtime(**vars(records), log=log)
+
+
+async def run_parts(
+    names: Sequence[str],
+    around: Surroundings,
+    *,
+    up: Callable[[], None],
+    within_s: float | None = None,
+) -> None:
     """Run these parts and the health port until cancelled.
 
     Args:
         names: Which parts.
-        runtime: What they share.
+        around: What they share; a ``Runtime``, unless they ``start_without_servers``.
         up: Called once the health port listens and every part can work.
+        within_s: Call ``up`` after so many seconds, although not every part can.
 
     Raises:
         PartEnded: a part returned.
         ConfigurationError: a name is not known.
     """
     parts = _load(names)
-    health = health_app(runtime.ready, runtime.metrics)
+    health = health_app(around.ready, around.metrics)
     async with (
-        serving(health, host=runtime.settings.metrics_host, port=runtime.settings.metrics_port) as port,
+        serving(health, host=around.settings.metrics_host, port=around.settings.metrics_port) as port,
         asyncio.TaskGroup() as group,
     ):
-        runtime.announced["health"] = f"http://127.0.0.1:{port}"
+        around.announced["health"] = f"http://127.0.0.1:{port}"
         for name in names:
-            group.create_task(_run(name, parts[name], runtime), name=name)
-        await runtime.until_ready()
-        up(runtime)
+            group.create_task(_run(name, parts[name], around), name=name)
+        await _ready_or_late(around, within_s)
+        up()
 
 
-async def _run(name: str, part: Part, runtime: Runtime) -> None:
+async def _ready_or_late(around: Surroundings, within_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(within_s) as patience:
+            await around.until_ready()
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        _log.warning("process.not_ready_yet")
+
+
+async def _run(name: str, part: Callable[[Any], Awaitable[None]], around: Surroundings) -> None:
     """Run one part; why it ended is said at once, because the others may take their time to end."""
     try:
-        await part(runtime)
+        await part(around)
     except Exception as error:
         _log.error("part.failed", part=name, exc_info=error)
         raise

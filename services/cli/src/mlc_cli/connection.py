@@ -19,7 +19,7 @@ from mlc_cli.asking import WEBHOOK_SECRET, ask, read_secrets, read_settings
 from mlc_cli.output import Json, print_json, print_rows, say, telling_errors
 from mlc_common.connection_types import type_of
 from mlc_common.errors import ConfigurationError, Retryable
-from mlc_common.runtime import Runtime
+from mlc_common.runtime import Records
 from mlc_common.store import connections
 from mlc_common.vault.connections import Connection
 
@@ -136,9 +136,9 @@ def rotate(
 
 
 async def _add(name: str, kind: str, settings: dict[str, Any], path: Path | None) -> None:
-    async with environment.runtime("connection") as runtime:
+    async with environment.records("connection") as records:
         # Before anybody is asked to type: whether it can be stored at all.
-        if name in {each.id for each in await connections.list_all(runtime.pool)}:
+        if name in {each.id for each in await connections.list_all(records.pool)}:
             raise ConfigurationError(
                 f"there is a connection {name!r} already; change it with `mlc connection set {name}` and "
                 f"`mlc connection rotate {name}`, or take another name"
@@ -146,37 +146,37 @@ async def _add(name: str, kind: str, settings: dict[str, Any], path: Path | None
         connections.check(name, kind, settings)
         wanted = type_of(kind).secrets
         values = read_secrets(path, wanted) if path else await asyncio.to_thread(ask, wanted)
-        await connections.add(runtime.pool, name, kind, settings)
+        await connections.add(records.pool, name, kind, settings)
         for secret, value in values.items():
-            await runtime.vault.put(name, secret, value)
+            await records.vault.put(name, secret, value)
 
 
 async def _change(name: str, setting: list[str]) -> dict[str, Any]:
-    async with environment.runtime("connection") as runtime:
-        known = await connections.get(runtime.pool, name)
+    async with environment.records("connection") as records:
+        known = await connections.get(records.pool, name)
         settings = read_settings(type_of(known.kind.value), setting, before=known.settings)
-        return dict((await connections.update(runtime.pool, name, settings)).settings)
+        return dict((await connections.update(records.pool, name, settings)).settings)
 
 
 async def _list() -> list[dict[str, Any]]:
-    async with environment.runtime("connection") as runtime:
-        found = await connections.list_all(runtime.pool)
+    async with environment.records("connection") as records:
+        found = await connections.list_all(records.pool)
         return [
             {
                 "connection": each.id,
                 "kind": each.kind.value,
                 "url": each.settings.get("url", ""),
-                "secrets": ", ".join(await runtime.vault.names(each.id)),
+                "secrets": ", ".join(await records.vault.names(each.id)),
             }
             for each in found
         ]
 
 
 async def _ping(name: str) -> dict[str, Any]:
-    async with environment.runtime("connection") as runtime:
-        connection = await connections.get(runtime.pool, name)
+    async with environment.records("connection") as records:
+        connection = await connections.get(records.pool, name)
         try:
-            found = await type_of(connection.kind.value).ping(connection, runtime.vault, runtime.clock)
+            found = await type_of(connection.kind.value).ping(connection, records.vault, records.clock)
         except Retryable as error:
             if error.code != "unreachable":
                 raise
@@ -187,21 +187,21 @@ async def _ping(name: str) -> dict[str, Any]:
 
 
 async def _rotate(name: str, secret: str, path: Path | None, *, generate: bool, retire: bool) -> int:
-    async with environment.runtime("connection") as runtime:
-        connection = await connections.get(runtime.pool, name)
-        await _refuse_unknown(runtime, connection, secret)
+    async with environment.records("connection") as records:
+        connection = await connections.get(records.pool, name)
+        await _refuse_unknown(records, connection, secret)
         if retire:
-            await runtime.vault.retire_old(name, secret)
+            await records.vault.retire_old(name, secret)
         else:
             value = await _new_value(secret, path, generate=generate)
-            await runtime.vault.put(connection.id, secret, value, keep_previous=True)
+            await records.vault.put(connection.id, secret, value, keep_previous=True)
         # What serves the connection is started anew by this, with the new secret.
-        await connections.update(runtime.pool, name, connection.settings)
-        return (await runtime.vault.names(name)).get(secret, 0)
+        await connections.update(records.pool, name, connection.settings)
+        return (await records.vault.names(name)).get(secret, 0)
 
 
-async def _refuse_unknown(runtime: Runtime, connection: Connection, secret: str) -> None:
-    known = {*type_of(connection.kind.value).secrets, *await runtime.vault.names(connection.id), WEBHOOK_SECRET}
+async def _refuse_unknown(records: Records, connection: Connection, secret: str) -> None:
+    known = {*type_of(connection.kind.value).secrets, *await records.vault.names(connection.id), WEBHOOK_SECRET}
     if secret not in known:
         raise ConfigurationError(f"{connection.id} has no secret {secret!r}; known are {', '.join(sorted(known))}")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from mlc_common.clock import SystemClock
 from mlc_common.errors import ConfigurationError
-from mlc_common.runtime import Runtime, open_runtime
+from mlc_common.runtime import Records, Runtime, Surroundings, open_records, open_runtime, surroundings
 from mlc_common.settings import CommonSettings, load
 from mlc_common.telemetry import configure_logs, configure_tracing
 
@@ -60,12 +59,35 @@ async def runtime(service: str, *, quiet: bool = True, common: CommonSettings | 
         common: Instead of the settings of this process.
     """
     common = common or settings()
+    with _told(service, common, quiet=quiet) as owner:
+        async with open_runtime(common, owner=owner) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def records(service: str) -> AsyncIterator[Records]:
+    """Database and vault alone, for commands that the broker's absence must not stop."""
+    common = settings()
+    with _told(service, common, quiet=True) as owner:
+        async with open_records(common, owner=owner) as opened:
+            yield opened
+
+
+@contextmanager
+def unconnected(service: str) -> Iterator[Surroundings]:
+    """What a part needs that waits for broker and database by itself."""
+    common = settings()
+    with _told(service, common, quiet=False) as owner:
+        yield surroundings(common, owner=owner)
+
+
+@contextmanager
+def _told(service: str, common: CommonSettings, *, quiet: bool) -> Iterator[str]:
+    """Logs and traces of this process go where they belong; the name that it has in leases."""
     silent = quiet and common.log_level != "debug"
     configure_logs(service, common.tenant, level="critical" if silent else common.log_level)
     tracing = configure_tracing(service, common.tenant)
-    owner = f"{service}@{socket.gethostname()}:{os.getpid()}"
     try:
-        async with open_runtime(common, owner=owner, clock=SystemClock()) as opened:
-            yield opened
+        yield f"{service}@{socket.gethostname()}:{os.getpid()}"
     finally:
         tracing.shutdown()

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -15,9 +16,12 @@ import typer
 from mlc_cli import environment
 from mlc_cli.output import Json, first_of, print_json, say, telling_errors
 from mlc_common.errors import ConfigurationError, ConnectorError
-from mlc_common.runtime import Runtime, known_parts, run_parts
+from mlc_common.runtime import Surroundings, known_parts, run_parts, start_without_servers
 
 _log = structlog.get_logger(__name__)
+
+_PATIENCE_S = 3.0
+"""How long a part that starts without its servers waits for them before it tells its address."""
 
 
 def run(
@@ -28,7 +32,8 @@ def run(
 
     `all` runs every part in this process, with the secrets of store and ERP in
     one place. Logs are JSON on stderr; with --json, one line on stdout tells the
-    addresses once everything is ready.
+    addresses once everything is ready. `ingest` starts without Kafka and
+    PostgreSQL, too, and answers 503 until they are there.
 
     \b
     Example:
@@ -52,22 +57,12 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(name: str, parts: list[str], *, as_json: bool) -> None:
-    def up(runtime: Runtime) -> None:
-        told = {"parts": parts, **runtime.announced}
-        if as_json:
-            print_json(told)
-        else:
-            say(f"Running {', '.join(parts)}. Ctrl-C stops.")
-            for what, address in runtime.announced.items():
-                say(f"  {what:<8} {address}")
-
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: task.cancel() if task else None)
     try:
-        async with environment.runtime(f"mlc-{name}", quiet=False) as runtime:
-            await run_parts(parts, runtime, up=up)
+        await _with_what_they_need(f"mlc-{name}", parts, as_json=as_json)
     except asyncio.CancelledError:
         if not as_json:
             say("Stopped.")
@@ -76,3 +71,22 @@ async def _run(name: str, parts: list[str], *, as_json: bool) -> None:
             # A person is told kind and place alone; the log, which is redacted, keeps the rest for whoever mends it.
             _log.error("run.failed", exc_info=True)
         raise
+
+
+async def _with_what_they_need(service: str, parts: list[str], *, as_json: bool) -> None:
+    """The gateway alone must not wait for its servers: whoever sends it something gets an answer from the start."""
+    if start_without_servers(parts):
+        with environment.unconnected(service) as around:
+            await run_parts(parts, around, up=partial(_tell, parts, around, as_json), within_s=_PATIENCE_S)
+        return
+    async with environment.runtime(service, quiet=False) as runtime:
+        await run_parts(parts, runtime, up=partial(_tell, parts, runtime, as_json))
+
+
+def _tell(parts: list[str], around: Surroundings, as_json: bool) -> None:
+    if as_json:
+        print_json({"parts": parts, **around.announced})
+        return
+    say(f"Running {', '.join(parts)}. Ctrl-C stops.")
+    for what, address in around.announced.items():
+        say(f"  {what:<8} {address}")

@@ -1,7 +1,7 @@
 """Wires the webhook gateway together and runs it; nothing else does.
 
-As a part of a process it is given database and vault; the log it holds itself, because it must outlive the broker.
-Alone (``python -m mlc_ingest``) broker and database may be away when it starts: until both were seen it answers 503.
+It holds its own connections to broker and database, because it must outlive both, and starts before they are there:
+until both were seen it answers 503, and whoever sends something gets an answer from the first moment.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mlc_common.clock import Clock, SystemClock
+from mlc_common.clock import Clock
 from mlc_common.events import Topics
-from mlc_common.runtime import Runtime
+from mlc_common.runtime import Surroundings
 from mlc_common.serving import serving
 from mlc_common.settings import load
 from mlc_common.telemetry import MetricsRegistry
@@ -25,51 +25,29 @@ from mlc_ingest.counting import Counting
 from mlc_ingest.gateway import Gateway
 from mlc_ingest.pages import pages
 from mlc_ingest.refusals import Refusals
-from mlc_ingest.secrets import DistantVault, Secrets, SecretSource, VaultSource
+from mlc_ingest.secrets import DistantVault, Secrets, SecretSource
 from mlc_ingest.settings import IngestSettings
 
 _LAST_WORDS_S = 2.0
 
 
-async def run(runtime: Runtime) -> None:
+async def run(around: Surroundings) -> None:
     """Serve webhooks as a part of a process, until cancelled.
 
     Raises:
-        ConfigurationError: a setting, a secret or the topics need a person.
+        ConfigurationError: a setting, the key file, the database's user, a secret or the topics need a person.
     """
-    source = VaultSource(runtime.pool, runtime.vault)
-    ingest = Ingest.wire(load(IngestSettings), source, runtime.clock, runtime.metrics)
-    runtime.checks["ingest"] = ingest.ready
+    settings = load(IngestSettings)
+    source = DistantVault(settings.database_url.get_secret_value(), settings.vault_key_file, settings.tenant)
+    ingest = Ingest.wire(settings, source, around.clock, around.metrics)
+    around.checks["ingest"] = ingest.ready
 
     def listening(url: str) -> None:
-        runtime.announced["ingest"] = url
+        around.announced["ingest"] = url
 
-    await ingest.serve(listening)
-
-
-async def run_alone(settings: IngestSettings, stop: asyncio.Event, ready: Callable[[dict[str, str]], None]) -> None:
-    """Serve webhooks in a process of their own until ``stop`` is set.
-
-    Args:
-        settings: Read from the environment.
-        stop: Ends it, after what is in work.
-        ready: Called with ``{"url": …}`` once it listens.
-
-    Raises:
-        ConfigurationError: the key file, the database's user, a secret or the topics need a person.
-    """
-    source = DistantVault(settings.database_url.get_secret_value(), settings.vault_key_file, settings.tenant)
-    ingest = Ingest.wire(settings, source, SystemClock(), MetricsRegistry())
-    tasks = [
-        asyncio.create_task(ingest.serve(lambda url: ready({"url": url}))),
-        asyncio.create_task(_until(stop)),
-    ]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await ingest.serve(listening)
     finally:
-        await _end(tasks)
         await source.close()
 
 
@@ -143,10 +121,6 @@ class Ingest:
             done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-
-
-async def _until(stop: asyncio.Event) -> None:
-    await stop.wait()
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

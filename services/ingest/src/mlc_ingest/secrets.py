@@ -20,7 +20,8 @@ from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError
 from mlc_common.store import connections
 from mlc_common.store.pool import UNAVAILABLE, Pool, connect
-from mlc_common.vault import ConnectionKind, KeyRing, Vault
+from mlc_common.vault import ConnectionKind, Vault
+from mlc_common.vault.keyring import KeyFile
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name under which the vault keeps it
 _log = structlog.get_logger(__name__)
@@ -42,6 +43,7 @@ class SecretSource(Protocol):
         Raises:
             ConfigurationError: they are there and cannot be read.
             OSError, asyncpg errors of ``UNAVAILABLE``: not now.
+            UndefinedTableError: not now: nobody has made the tables yet.
         """
         ...
 
@@ -70,18 +72,20 @@ class DistantVault:
 
     def __init__(self, dsn: str, key_file: Path, tenant: str) -> None:
         self._dsn = dsn
-        self._ring = KeyRing.load(key_file)
+        self._keys = KeyFile(key_file)
         self._tenant = tenant
         self._pool: Pool | None = None
+        self._source: VaultSource | None = None
 
     async def load(self) -> Mapping[str, ActiveSecrets]:
-        """See ``SecretSource``."""
+        """See ``SecretSource``; also where the keys do not open what is stored, whatever it is."""
         if self._pool is None:
             self._pool = await connect(self._dsn, application="mlc ingest", most=1)
-        try:
-            return await VaultSource(self._pool, Vault(self._pool, self._ring, self._tenant)).load()
-        except asyncpg.UndefinedTableError:
-            raise ConfigurationError("the database has no tables yet; make them with `mlc init`") from None
+        if self._source is None:
+            vault = Vault(self._pool, self._keys, self._tenant)
+            await vault.verify()
+            self._source = VaultSource(self._pool, vault)
+        return await self._source.load()
 
     async def close(self) -> None:
         """Give the database connection back."""
@@ -166,6 +170,9 @@ class Secrets:
             found = await self._source.load()
         except UNAVAILABLE as error:
             _log.warning("ingest.secrets_unavailable", error=type(error).__name__, what="the database")
+        except asyncpg.UndefinedTableError:
+            said = "the database has no tables yet; any other part makes them, and `mlc init`"
+            _log.warning("ingest.secrets_unavailable", what="the tables", detail=said)
         except ConfigurationError as error:
             if self._known is None:
                 raise

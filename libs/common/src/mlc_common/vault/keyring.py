@@ -2,7 +2,7 @@
 
 The file is lines ``key_id:base64`` (blank lines and ``#`` comments allowed) or a JSON object ``{"key_id": "base64"}``;
 32 bytes each, the first is the current one. Keys never appear in repr or errors, and are never stored beside what they
-protect.
+protect. A process notices by itself when the file changes, so that keys are rotated under load.
 """
 
 from __future__ import annotations
@@ -13,15 +13,28 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+
+import structlog
 
 from mlc_common.errors import ConfigurationError
+
+_log = structlog.get_logger(__name__)
 
 _KEY_BYTES = 32
 _KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAKE_ONE = "make one with `mlc init`, or put a line `key_id:base64 of 32 random bytes` into it"
+
+
+class KeyMissing(ConfigurationError):  # noqa: N818 - names what happened
+    """The ring has no key of this id."""
+
+    code = "key_missing"
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,14 @@ class Key:
         return f"{self.id}:{base64.b64encode(self.material).decode()}\n"
 
 
+class Keys(Protocol):
+    """Where a vault finds its keys."""
+
+    def newest(self) -> KeyRing:
+        """The keys as they are now."""
+        ...
+
+
 class KeyRing:
     """Keys by id; the first is current: new secrets are sealed under it, rotation re-wraps to it."""
 
@@ -54,6 +75,15 @@ class KeyRing:
             raise ConfigurationError(f"the vault key file holds no key; {_MAKE_ONE}")
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the current one first."""
+        return tuple(self._keys)
+
+    def newest(self) -> KeyRing:
+        """Itself: these keys never change (see ``Keys``)."""
+        return self
+
+    @property
     def current(self) -> Key:
         """The key for everything new."""
         return next(iter(self._keys.values()))
@@ -62,15 +92,19 @@ class KeyRing:
         """The key of this id.
 
         Raises:
-            ConfigurationError: the ring does not have it.
+            KeyMissing: the ring does not have it.
         """
         key = self._keys.get(key_id)
         if key is None:
-            raise ConfigurationError(
+            raise KeyMissing(
                 f"secrets are sealed under key {key_id!r}, which the vault key file lacks; put that key back as a "
                 "further line (an old key may go once every secret has been re-wrapped)"
             )
         return key
+
+    def all(self) -> list[Key]:
+        """All keys, the current one first."""
+        return list(self._keys.values())
 
     def text(self) -> str:
         """The ring as a key file. These are the keys themselves: write them there and nowhere else."""
@@ -103,6 +137,42 @@ class KeyRing:
         return cls([_key(*_split(line, where, number), f"{where}, line {number}") for number, line in entries])
 
 
+class KeyFile:
+    """The keys of a file as it is now: read again whenever the file is another one.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigurationError: it is missing, unreadable or malformed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = _stamp(path)
+        self._ring = KeyRing.load(path)
+
+    def newest(self) -> KeyRing:
+        """The keys as they are now; the last good ones while the file cannot be used, which is logged."""
+        stamp = _stamp(self._path)
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._ring = KeyRing.load(self._path)
+            except ConfigurationError as error:
+                _log.error("vault.key_file_unusable", code=error.code, detail=str(error))
+        return self._ring
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Tells one version of a file from another; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def create_key_file(path: Path) -> Key:
     """Make a key file with one new key, readable by its owner alone; an existing file is never touched.
 
@@ -121,14 +191,42 @@ def add_current_key(path: Path) -> Key:
     """Put a new key in front of a key file, so that it becomes current; replaces the file in one step.
 
     Raises:
-        ConfigurationError: the file is missing or malformed.
+        ConfigurationError: the file is missing, malformed or cannot be replaced.
     """
-    ring = KeyRing.load(path)
     key = Key.generate()
-    beside = path.with_name(f".{path.name}.{key.id}")
-    _write(beside, key.line() + ring.text(), os.O_EXCL)
-    beside.replace(path)
+    _replace(path, [key, *KeyRing.load(path).all()])
     return key
+
+
+def drop_keys(path: Path, key_ids: Iterable[str]) -> KeyRing:
+    """Take keys out of a key file; replaces it in one step. What is left.
+
+    Raises:
+        ConfigurationError: the file is missing, malformed or cannot be replaced, or nothing would be left.
+    """
+    gone = set(key_ids)
+    left = KeyRing(key for key in KeyRing.load(path).all() if key.id not in gone)
+    _replace(path, left.all())
+    return left
+
+
+def _replace(path: Path, keys: Iterable[Key]) -> None:
+    """Write the file anew for whoever could read it before; a cut leaves the old one or the new one, never half."""
+    before, beside = path.stat(), path.with_name(f".{path.name}.new")
+    try:
+        _write(beside, KeyRing(keys).text(), os.O_TRUNC)
+        with suppress(PermissionError):  # not root: then it is our own already, or a group's that we are in
+            os.chown(beside, before.st_uid, before.st_gid)
+        beside.chmod(stat.S_IMODE(before.st_mode))
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise ConfigurationError(
+            f"the vault key file {path} cannot be replaced here ({error.strerror}); where it is mounted, change it "
+            "where it comes from: put a line `key_id:base64 of 32 random bytes` first, keep the others, and then run "
+            "`mlc vault rotate --no-new-key`"
+        ) from None
 
 
 def _write(path: Path, text: str, flags: int) -> None:

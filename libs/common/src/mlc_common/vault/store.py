@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from mlc_common.errors import ConfigurationError
 from mlc_common.store.pool import Connection, Pool
 from mlc_common.vault.envelope import Binding, Sealed, open_sealed, rewrap, seal
-from mlc_common.vault.keyring import KeyRing
+from mlc_common.vault.keyring import KeyFile, KeyMissing, Keys
 
 _BATCH = 100
 
@@ -33,14 +33,14 @@ class Vault:
 
     Args:
         pool: The tenant's database.
-        ring: The key-encryption keys.
+        keys: The key-encryption keys.
         tenant: Bound into every secret: a row copied from another tenant's database does not open.
         on_read: Hears of every read.
     """
 
-    def __init__(self, pool: Pool, ring: KeyRing, tenant: str, *, on_read: OnRead | None = None) -> None:
+    def __init__(self, pool: Pool, keys: Keys, tenant: str, *, on_read: OnRead | None = None) -> None:
         self._pool = pool
-        self._ring = ring
+        self._keys = keys
         self._tenant = tenant
         self._on_read = on_read
 
@@ -51,7 +51,7 @@ class Vault:
         Raises:
             ConfigurationError: key file missing or malformed, or a key in use is missing or wrong.
         """
-        vault = cls(pool, KeyRing.load(key_file), tenant, on_read=on_read)
+        vault = cls(pool, KeyFile(key_file), tenant, on_read=on_read)
         await vault.verify()
         return vault
 
@@ -63,7 +63,7 @@ class Vault:
         """
         rows = await self._pool.fetch("select distinct on (key_id) * from vault_secrets order by key_id, connection")
         for row in rows:
-            open_sealed(_sealed(row), self._binding(row), self._ring)
+            self._open(row)
 
     async def put(self, connection: str, name: str, secret: SecretStr, *, keep_previous: bool = False) -> int:
         """Store a secret as the newest of its name.
@@ -83,7 +83,8 @@ class Vault:
             await db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"vault:{connection}:{name}")
             newest = await self._newest_version(db, connection, name)
             binding = Binding(self._tenant, connection, name, newest + 1)
-            await self._insert(db, binding, seal(secret, binding, self._ring.current))
+            await hold_keys(db)
+            await self._insert(db, binding, seal(secret, binding, self._keys.newest().current))
             await self._delete_below(db, connection, name, newest if keep_previous else newest + 1)
         return binding.version
 
@@ -93,13 +94,19 @@ class Vault:
         Raises:
             ConfigurationError: a key is missing or wrong.
         """
-        rows = await self._pool.fetch(
-            "select * from vault_secrets where connection = $1 and name = $2 order by version desc", connection, name
-        )
-        found = tuple(open_sealed(_sealed(row), self._binding(row), self._ring) for row in rows)
+        try:
+            found = await self._active(connection, name)
+        except KeyMissing:  # perhaps it was dropped after the row was read, which by then was wrapped anew
+            found = await self._active(connection, name)
         if found and self._on_read is not None:
             await self._on_read(connection, name)
         return found
+
+    async def _active(self, connection: str, name: str) -> tuple[SecretStr, ...]:
+        rows = await self._pool.fetch(
+            "select * from vault_secrets where connection = $1 and name = $2 order by version desc", connection, name
+        )
+        return tuple(map(self._open, rows))
 
     async def get(self, connection: str, name: str) -> SecretStr:
         """The newest active secret of a name.
@@ -145,7 +152,7 @@ class Vault:
         Raises:
             ConfigurationError: a row does not open; those before it are done.
         """
-        current, done = self._ring.current.id, 0
+        current, done = self._keys.newest().current.id, 0
         total = await self._pool.fetchval("select count(*) from vault_secrets where key_id <> $1", current)
         while rows := await self._pool.fetch(
             "select * from vault_secrets where key_id <> $1 order by connection, name, version limit $2",
@@ -160,7 +167,7 @@ class Vault:
 
     async def _rewrap(self, row: asyncpg.Record) -> int:
         """1, or 0 where the row was deleted or re-wrapped meanwhile."""
-        fresh = rewrap(_sealed(row), self._binding(row), self._ring)
+        fresh = rewrap(_sealed(row), self._binding(row), self._keys.newest())
         status = await self._pool.execute(
             """
             update vault_secrets set key_id = $5, wrapped_key = $6, wrap_nonce = $7, rotated_at = now()
@@ -207,8 +214,31 @@ class Vault:
             )
         )
 
+    def _open(self, row: asyncpg.Record) -> SecretStr:
+        """The row is read first, the keys after: a key is in the file before anything is wrapped under it."""
+        return open_sealed(_sealed(row), self._binding(row), self._keys.newest())
+
+    async def keys_in_use(self) -> dict[str, int]:
+        """How many secrets each key wraps."""
+        rows = await self._pool.fetch("select key_id, count(*) as secrets from vault_secrets group by 1 order by 1")
+        return {row["key_id"]: row["secrets"] for row in rows}
+
     def _binding(self, row: asyncpg.Record) -> Binding:
         return Binding(self._tenant, row["connection"], row["name"], row["version"])
+
+
+async def hold_keys(db: Connection, *, alone: bool = False) -> None:
+    """Until the transaction ends, the current key stays the same; ``alone`` = it is ours to change.
+
+    Without this, a secret that is stored while keys are rotated could stay behind under a key that is then dropped.
+    """
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    await db.execute(f"select {lock}(hashtextextended('vault keys', 0))")
+
+
+async def take_turn(db: Connection) -> bool:
+    """Whether nobody else rotates keys until this transaction ends."""
+    return bool(await db.fetchval("select pg_try_advisory_xact_lock(hashtextextended('vault rotation', 0))"))
 
 
 def _sealed(row: asyncpg.Record) -> Sealed:
