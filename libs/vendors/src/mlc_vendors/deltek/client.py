@@ -17,10 +17,10 @@ from mlc_vendors.deltek.contract import TenantContract
 from mlc_vendors.deltek.credentials import DeltekCredentials
 from mlc_vendors.deltek.errors import is_ill
 from mlc_vendors.deltek.hub import Firms, LoginState, Projects
-from mlc_vendors.deltek.transactions import Transactions
+from mlc_vendors.deltek.listing import Listing
 
 
-class DeltekClient(Firms, Projects, LoginState, Transactions):
+class DeltekClient(Firms, Projects, LoginState, Listing):
     """One connection to one tenant.
 
     Args:

@@ -102,6 +102,12 @@ class LookupMismatch(ConfigurationError):  # noqa: N818 - says what happened, li
     code = "lookup_mismatch"
 
 
+class TooManyRows(LookupMismatch):
+    """A look-up found more rows than one of ours can have: narrow it."""
+
+    code = "too_many_rows"
+
+
 class UnknownShape(ConfigurationError):  # noqa: N818 - says what happened, like the tree it extends
     """An answer of a form that the client does not know."""
 

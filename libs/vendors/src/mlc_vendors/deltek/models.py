@@ -218,6 +218,13 @@ class LedgerRow(Row):
         return self.amount if self.transaction_amount is None else self.transaction_amount
 
 
+class Posting(Row):
+    """That a file has a row in the ledger, and under which invoice number; of no invoice where posting made the row."""
+
+    batch: Code = Field(alias="Batch", min_length=1)
+    invoice: Code = Field(alias="Invoice", default="")
+
+
 class ArBalance(Row):
     """What is open on an invoice."""
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from mlc_common.http import HttpAnswer
 from mlc_vendors.deltek.contract import Operator, Query
-from mlc_vendors.deltek.errors import LookupMismatch, UnknownShape
+from mlc_vendors.deltek.errors import LookupMismatch, TooManyRows, UnknownShape
+from mlc_vendors.deltek.values import day_of, wire_date
 
 RawRow = dict[str, Any]
 MOST_ROWS = 5000  # a look-up of ours finds a handful; this many means that something is wrong
@@ -26,12 +28,12 @@ class Condition:
 
     Attributes:
         field: Column name, in the tenant's letter case.
-        value: Text, or a whole number.
+        value: Text, a whole number, or a day (compared as a day, however the tenant spells its dates).
         op: eq, ge, lt or like (``like`` finds the value anywhere in the column).
     """
 
     field: str
-    value: str | int
+    value: str | int | date
     op: Operator = "eq"
 
     def holds(self, row: Mapping[str, Any]) -> bool:
@@ -39,11 +41,22 @@ class Condition:
         if self.field not in row:
             return False
         found = row[self.field]
+        if isinstance(self.value, date):
+            return self._on_a_day(found, self.value)
         if self.op == "like":
             return str(self.value).strip("%").casefold() in str(found).casefold()
         if self.op == "eq":  # as the tenant's database compares: without letter case and trailing blanks
             return found is not None and _folded(found) == _folded(self.value)
         return self._ordered(found)
+
+    def _on_a_day(self, found: Any, asked: date) -> bool:
+        try:
+            day = day_of(found)
+        except ValueError:
+            return False
+        if day is None or self.op == "like":
+            return False
+        return {"eq": day == asked, "ge": day >= asked, "lt": day < asked}[self.op]
 
     def _ordered(self, found: Any) -> bool:
         if isinstance(self.value, int) and isinstance(found, int | Decimal):
@@ -62,42 +75,54 @@ class Lookup:
 
     Attributes:
         where: Conditions, all of which must hold; sent, and checked on every row.
+        either: Conditions, one of which must hold; sent and checked likewise, and not together with ``where``.
         expect: Conditions that the address itself implies; not sent, but checked on every row.
         key: Columns that tell rows apart; the same key on two pages is one row.
         order: A column that is unique within the look-up: without an order pages overlap.
         extra: More query parameters.
+        most: More rows than this mean that something is wrong.
     """
 
     key: tuple[str, ...]
     order: str
     where: Sequence[Condition] = ()
+    either: Sequence[Condition] = ()
     expect: Sequence[Condition] = ()
     extra: Sequence[tuple[str, str]] = ()
+    most: int = MOST_ROWS
 
 
-def filter_params(where: Sequence[Condition], spelling: Query) -> list[tuple[str, str]]:
+def filter_params(where: Sequence[Condition], spelling: Query, *, joined: str = "AND") -> list[tuple[str, str]]:
     """``filterHash[n][…]`` parameters; the condition sits on the entry before the one that it joins."""
     name, value, kind, operator, condition, sequence = spelling.filter.parts
     params: list[tuple[str, str]] = []
     for number, one in enumerate(where):
         parts = {
             name: one.field,
-            value: str(one.value),
-            kind: "int" if isinstance(one.value, int) else "string",
+            value: wire_date(one.value) if isinstance(one.value, date) else str(one.value),
+            kind: _kind(one.value),
             operator: spelling.filter.ops[one.op],
             sequence: str(number),
         }
         if number + 1 < len(where):
-            parts[condition] = "AND"
+            parts[condition] = joined
         params += [(f"{spelling.filter.prefix}[{number}][{part}]", text) for part, text in parts.items()]
     return params
+
+
+def _kind(value: str | int | date) -> str:
+    """The filter's ``type`` (§5)."""
+    if isinstance(value, date):
+        return "datetime"
+    return "int" if isinstance(value, int) else "string"
 
 
 def page_params(lookup: Lookup, page: int, path: str, spelling: Query) -> list[tuple[str, str]]:
     """Everything that one page of a look-up is asked with; page and order are always said (assumed A3)."""
     params = [*lookup.extra, *filter_params(lookup.where, spelling)]
+    params += filter_params(lookup.either, spelling, joined="OR")
     if spelling.wants_max_rows(path):
-        params.append((spelling.max_rows, str(MOST_ROWS)))
+        params.append((spelling.max_rows, str(lookup.most)))
     params.append((spelling.page, str(spelling.page_base + page)))
     params.append((spelling.page_size, str(spelling.default_page_size)))
     params.append((spelling.order, spelling.order_asc.format(field=lookup.order)))
@@ -121,7 +146,8 @@ class Walk:
         so a short first page proves nothing), or one that brings nothing new (the tenant ignores paging).
 
         Raises:
-            LookupMismatch: a row is not what was asked for, or there are more rows than a look-up of ours can have.
+            LookupMismatch: a row is not what was asked for.
+            TooManyRows: there are more rows than the look-up can have.
             UnknownShape: rows without their key, or different rows with one key.
         """
         self.pages += 1
@@ -129,14 +155,14 @@ class Walk:
             self._first = len(page)
         before, here = len(self.rows), set[tuple[str, ...]]()
         for row in page:
-            self._check(row)
+            self.check(row)
             key = self._key(row)
             if key in here and self.rows[key] != row:
                 raise UnknownShape(f"Deltek answered different rows of one key for {self.what}; none can be trusted")
             here.add(key)
             self.rows.setdefault(key, row)
-        if len(self.rows) >= MOST_ROWS:
-            raise LookupMismatch(f"Deltek found {len(self.rows)} rows for {self.what}; narrow the look-up")
+        if len(self.rows) >= self.lookup.most:
+            raise TooManyRows(f"Deltek found {len(self.rows)} rows for {self.what}; narrow the look-up")
         return len(page) >= self._first and len(self.rows) > before
 
     def _key(self, row: RawRow) -> tuple[str, ...]:
@@ -145,10 +171,17 @@ class Walk:
             raise UnknownShape(f"Deltek answered rows for {self.what} without {', '.join(missing)}")
         return tuple(str(row[name]) for name in self.lookup.key)
 
-    def _check(self, row: RawRow) -> None:
+    def check(self, row: RawRow) -> None:
+        """Whether the row was asked for.
+
+        Raises:
+            LookupMismatch: it was not.
+        """
         for condition in (*self.lookup.where, *self.lookup.expect):
             if not condition.holds(row):
                 raise mismatch(self.what, condition.field)
+        if self.lookup.either and not any(condition.holds(row) for condition in self.lookup.either):
+            raise mismatch(self.what, self.lookup.either[0].field)
 
 
 def mismatch(what: str, column: str) -> LookupMismatch:

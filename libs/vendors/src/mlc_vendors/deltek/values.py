@@ -39,7 +39,7 @@ def _flag(value: Any) -> bool:
         raise ValueError("is not a Y/N flag") from None
 
 
-def _date(value: Any) -> date | None:
+def day_of(value: Any) -> date | None:
     """The day as written: accounting dates have no zone, whatever their spelling (date, seconds, ``Z``, offset)."""
     if isinstance(value, date) or value is None:
         return value
@@ -74,7 +74,7 @@ MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_to_none)]
 MaybeNumber = Annotated[int | None, BeforeValidator(_blank_to_none)]
 Text = Annotated[str, BeforeValidator(_text)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Day = Annotated[date | None, BeforeValidator(_date)]
+Day = Annotated[date | None, BeforeValidator(day_of)]
 Code = Annotated[str, BeforeValidator(_code)]
 Level = Annotated[str, BeforeValidator(_level)]
 

@@ -15,6 +15,7 @@ from mlc_vendors.woocommerce.address import StoreAddress
 from mlc_vendors.woocommerce.auth import Authenticator, AuthMode, WooCommerceCredentials
 from mlc_vendors.woocommerce.errors import is_ill
 from mlc_vendors.woocommerce.facts import Facts
+from mlc_vendors.woocommerce.listing import Listing
 from mlc_vendors.woocommerce.reads import Masters, Orders
 from mlc_vendors.woocommerce.rest import Rest
 from mlc_vendors.woocommerce.webhooks import Webhooks
@@ -28,7 +29,7 @@ TIMEOUT_S = 60.0
 BREAKER_OPEN_S = 30.0
 
 
-class WooCommerceClient(Orders, Masters, Webhooks, Facts):
+class WooCommerceClient(Orders, Listing, Masters, Webhooks, Facts):
     """One connection to one store.
 
     Args:
