@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+import structlog
 
 from mlc_common.errors import ConfigurationError
 from mlc_common.vault import Key, KeyRing
-from mlc_common.vault.keyring import add_current_key, create_key_file
+from mlc_common.vault.keyring import KeyFile, add_current_key, create_key_file, drop_keys
 
 A, B = Key.generate("a"), Key.generate("b")
 
@@ -84,3 +85,47 @@ def test_a_new_key_becomes_current_and_the_old_one_stays(tmp_path: Path) -> None
     assert ring.get(old.id) == old
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_running_part_notices_a_new_key(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    old = create_key_file(path)
+    keys = KeyFile(path)
+    assert keys.newest().current == old
+    new = add_current_key(path)
+    assert keys.newest().ids == (new.id, old.id)
+
+
+def test_a_file_that_is_broken_or_gone_later_leaves_a_running_part_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    key = create_key_file(path)
+    keys = KeyFile(path)
+    with structlog.testing.capture_logs() as lines:
+        path.write_text("half a ke")
+        assert keys.newest().current == key
+        path.unlink()
+        assert keys.newest().current == key
+        assert keys.newest().current == key
+    assert [line["event"] for line in lines] == ["vault.key_file_unusable"] * 2, "each said once"
+    assert "half a ke" not in str(lines)
+    path.write_text(A.line())
+    assert keys.newest().current == A
+
+
+def test_a_dropped_key_is_gone_and_the_last_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    old = create_key_file(path)
+    new = add_current_key(path)
+    assert drop_keys(path, [old.id]).ids == (new.id,)
+    assert KeyRing.load(path).ids == (new.id,)
+    with pytest.raises(ConfigurationError, match="holds no key"):
+        drop_keys(path, [new.id])
+    assert KeyRing.load(path).ids == (new.id,)
+
+
+def test_whoever_could_read_the_file_can_read_it_after_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    create_key_file(path)
+    path.chmod(0o640)
+    add_current_key(path)
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -19,6 +19,7 @@ from mlc_cli.output import telling_errors
 COMMANDS = {
     "init": "init",
     "connection": "app",
+    "vault": "app",
     "mapping": "app",
     "preview": "preview",
     "run": "run",

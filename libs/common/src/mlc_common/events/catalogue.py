@@ -86,6 +86,7 @@ class Command(Event):
 
     ``adjusting`` says what is to become of a document that is posted otherwise: ``hold`` it for a person, post the
     ``difference`` of the money, or ``rebook`` it: also where only accounts or tax codes differ (a person asked).
+    ``on`` is the store's local date of the change behind the command; it dates what adjusts a posted document.
     """
 
     event_type: ClassVar[str] = "mlc.command.v1"
@@ -102,6 +103,7 @@ class Command(Event):
     mapping_version: str = ""
     released: bool = False
     adjusting: Literal["hold", "difference", "rebook"] = "hold"
+    on: Date | None = None
 
 
 class Outcome(Event):
@@ -283,6 +285,22 @@ class ChainCheckpoint(Event):
     at: datetime
 
 
+class VaultKeysRotated(Event):
+    """The vault's key-encryption keys were changed: key ids alone.
+
+    ``current`` is the key in front, ``added`` whether it was made now, ``rewrapped`` how many secrets were put under
+    it, ``retired`` which keys left the file.
+    """
+
+    event_type: ClassVar[str] = "mlc.audit.vault-keys-rotated.v1"
+    current: str
+    added: bool
+    rewrapped: int
+    retired: list[str] = Field(default_factory=list)
+    by: str
+    at: datetime
+
+
 class PollCompleted(Event):
     """A poll window was read whole; the poller's cursor is the fold of these."""
 
@@ -339,6 +357,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReplayCompleted,
     ReconcileCompleted,
     ChainCheckpoint,
+    VaultKeysRotated,
     PollCompleted,
     WebhookRefused,
     MapperCheckpoint,
