@@ -21,6 +21,7 @@ from mlc_sandbox.woocommerce.order_view import OrderView
 from mlc_sandbox.woocommerce.product_view import ProductView
 from mlc_sandbox.woocommerce.shop import Shop
 from mlc_sandbox.woocommerce.shopper import Shopper
+from mlc_sandbox.woocommerce.webhooks import STATUSES
 
 Act = Callable[[Request, dict[str, Any]], Any]
 USER_STATES = ("ok", "demoted", "deleted")
@@ -52,6 +53,7 @@ class ShopperApi:
             Route("/users/{user_id:int}", self._act(self.set_user), methods=["POST"]),
             Route("/settings", self._act(self.change_settings), methods=["POST"]),
             Route("/webhooks", self._act(lambda *_: webhooks(self.shop.queue)), methods=["GET"]),
+            Route("/webhooks/{webhook_id:int}", self._act(self.switch_webhook), methods=["POST"]),
             Route("/deliveries", self._act(self.list_deliveries), methods=["GET"]),
             Route("/queue", self._act(lambda *_: queue(self.shop.queue)), methods=["GET"]),
             Route("/queue/{act}", guarded(self.on_queue), methods=["POST"]),
@@ -118,6 +120,15 @@ class ShopperApi:
             raise BadControl(f"state is one of {', '.join(USER_STATES)}")
         self.shop.store.users[request.path_params["user_id"]] = state
         return {"user_id": request.path_params["user_id"], "state": state}
+
+    def switch_webhook(self, request: Request, wish: dict[str, Any]) -> Any:
+        """``POST /webhooks/{id}``: {"status": "active" | "paused" | "disabled"}, as the admin pages or a failure do."""
+        status = wish.get("status")
+        if status not in STATUSES:
+            raise BadControl(f"status is one of {', '.join(STATUSES)}")
+        webhook = self.shop.queue.webhooks.find(request.path_params["webhook_id"])
+        webhook.status = status
+        return {"id": webhook.id, "status": status}
 
     def change_settings(self, request: Request, wish: dict[str, Any]) -> Any:
         """``POST /settings``: decimals, timezone, taxes, auto_run, … as of the config."""

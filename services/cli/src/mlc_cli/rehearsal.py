@@ -248,7 +248,7 @@ async def rehearsal(
     """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with _database(server_dsn, tenant) as dsn:
-        ours = _environment(folder, kafka, dsn, tenant) | environment
+        ours = environment_of(folder, kafka, dsn, tenant) | environment
         rig = Rehearsal(
             folder, ours, _sandbox("woocommerce", folder, shop), _sandbox("deltek", folder, erp), httpx.AsyncClient()
         )
@@ -261,7 +261,8 @@ async def rehearsal(
             await rig.http.aclose()
 
 
-def _environment(folder: Path, kafka: str, dsn: str, tenant: str) -> dict[str, str]:
+def environment_of(folder: Path, kafka: str, dsn: str, tenant: str) -> dict[str, str]:
+    """The settings of a tenant's processes, with a vault key made in its folder where there is none."""
     key = folder / "vault.key"
     if not key.exists():
         create_key_file(key)

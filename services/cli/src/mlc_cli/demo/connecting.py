@@ -22,6 +22,7 @@ async def connect(
     mapping: str | None = None,
     contract: dict[str, Any] | None = None,
     erp_settings: Mapping[str, str] | None = None,
+    shop_settings: Mapping[str, str] | None = None,
 ) -> None:
     """Store both connections and put the mapping in force.
 
@@ -30,9 +31,10 @@ async def connect(
         mapping: The mapping's text; the shipped example without it.
         contract: What differs from the default tenant contract.
         erp_settings: What differs from the settings that the ERP's connection gets here.
+        shop_settings: The same for the store's.
     """
     _write_env(rig)
-    shop = {"url": rig.shop_url, "allow_private": "true", "rate_per_s": "null"}
+    shop = {"url": rig.shop_url, "allow_private": "true", "rate_per_s": "null", **(shop_settings or {})}
     keys = {"consumer_key": "ck_" + "a1" * 20, "consumer_secret": "cs_" + "b2" * 20}
     erp = {
         "url": f"{rig.erp_url}/Acme/",
