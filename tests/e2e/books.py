@@ -55,6 +55,6 @@ def _total(file: Dump) -> Decimal:
 
 
 def _order_of(batch: str) -> str:
-    """``IN-WC01-1001``, ``CM-WC01-1001-R77``, ``IN-WC01-1001-X3``."""
+    """``IN-WC01-1001``, ``CM-WC01-1001-R77``, ``IN-WC01-1001-X1``."""
     parts = batch.split("-")
     return parts[2] if len(parts) > 2 else ""

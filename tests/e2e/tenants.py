@@ -264,7 +264,7 @@ class Tenant:
 
 
 def _batch(order_id: int, name: str) -> str:
-    """``IN`` → ``IN-WC01-17``; ``R25`` → ``CM-WC01-17-R25``; ``X3`` → ``IN-WC01-17-X3``."""
+    """``IN`` → ``IN-WC01-17``; ``R25`` → ``CM-WC01-17-R25``; ``X1`` → ``IN-WC01-17-X1``, ``A1`` → ``IN-WC01-17-A1``."""
     if name == "IN":
         return f"IN-WC01-{order_id}"
     return f"{'CM' if name.startswith('R') else 'IN'}-WC01-{order_id}-{name}"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from mlc_common.clock import FixedClock
 from mlc_common.errors import Retryable, Unconfirmed
@@ -105,6 +106,12 @@ class Bench:
         """Kind and total of everything posted in the ERP."""
         things = self.erp.stand().things
         return [f"{thing.document.type} {thing.document.total}" for thing in things if thing.posted]
+
+    def net(self) -> Decimal:
+        """Everything posted in the ERP, credits taken off."""
+        documents = [thing.document for thing in self.erp.stand().things if thing.posted]
+        signed = (-each.total if each.type == "credit_note" else each.total for each in documents)
+        return sum(signed, Decimal(0))
 
 
 def busy(after: float | None = None) -> Retryable:

@@ -334,23 +334,33 @@ class Reversals:
     async def test_the_credit_of_a_cancellation_has_the_place_of_its_command(self, keeper: Keeper) -> None:
         order, lease, invoice = await self.cancelled(keeper)
         key = order.refund("1.00", "reversal").key
-        await keeper.ledger.open_reversal(lease, invoice, key)
+        await keeper.ledger.open_adjustment(lease, invoice, key)
         rows = await keeper.ledger.documents(lease)
 
-        assert [(row.key, row.place, row.kind, row.reverses) for row in rows] == [
+        assert [(row.key, row.place, row.kind, row.adjusts) for row in rows] == [
             (invoice.key, 1, "invoice", None),
-            (key, 2, "credit_note", invoice.key),
+            (key, 2, "adjustment", invoice.key),
         ]
         assert rows[1].newest == invoice.newest
         assert not rows[1].is_final
 
+    async def test_a_resolution_comes_with_the_wish_that_it_settles(self, keeper: Keeper) -> None:
+        order = Order("1001")
+        wanted = order.invoice("1.00")
+        await keeper.add(wanted, order.credit("0.50"), order.resolve("closed"), order.resolve("posted"))
+        lease = await one(keeper)
+        invoice, credit = await keeper.ledger.documents(lease)
+
+        assert invoice.before == wanted.wish
+        assert credit.before is None
+
     async def test_it_is_opened_once_and_keeps_its_command(self, keeper: Keeper) -> None:
         order, lease, invoice = await self.cancelled(keeper)
         key = order.refund("1.00", "reversal").key
-        await keeper.ledger.open_reversal(lease, invoice, key)
+        await keeper.ledger.open_adjustment(lease, invoice, key)
         reversal = dataclasses.replace((await keeper.ledger.documents(lease))[1], state=State.CREATING)
         await keeper.ledger.record(lease, reversal, [Step(State.CREATING)], intent="set", extend_s=60)
-        await keeper.ledger.open_reversal(lease, invoice, key)
+        await keeper.ledger.open_adjustment(lease, invoice, key)
         await keeper.add(order.invoice("1.00"))
         await keeper.ledger.release(lease, runnable=True, after_s=0)
         rows = await keeper.ledger.documents(await one(keeper))
@@ -362,7 +372,7 @@ class Reversals:
         order, late, invoice = await self.cancelled(keeper)
         await keeper.pass_time(61)
         other = await one(keeper, "w2")
-        await keeper.ledger.open_reversal(late, invoice, order.refund("1.00", "reversal").key)
+        await keeper.ledger.open_adjustment(late, invoice, order.refund("1.00", "reversal").key)
 
         assert len(await keeper.ledger.documents(other)) == 1
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from mlc_common.accounting import Party
 from mlc_common.clock import Clock
-from mlc_common.events import Command
+from mlc_common.events import Command, ResolvedWish
 from mlc_common.posting.ledger import DocumentRow, IntentChange, LeaseLost, OrderLease, PartyRow, Step
 
 _NEVER = float("-inf")
@@ -112,15 +112,18 @@ class MemoryLedger:
         return sorted((row for row in seen if row is not None), key=lambda row: row.place)
 
     def _seen(self, row: DocumentRow, lease: OrderLease) -> DocumentRow | None:
-        newest = row.newest
-        if row.reverses is None:
+        newest, before = row.newest, None
+        if row.adjusts is None:
             of_key = [c for c in self._commands[_at(row)].values() if c.document_key == row.key]
             visible = [c for c in of_key if c.seq <= lease.contiguous_seq]
             if not visible:
                 return None
             newest = max(visible, key=lambda c: c.seq)
+            if isinstance(newest.wish, ResolvedWish):
+                settled = sorted((c for c in visible if not isinstance(c.wish, ResolvedWish)), key=lambda c: c.seq)
+                before = settled[-1].wish if settled else None
         intent_age, looked_age = self._ages(row.key)
-        return dataclasses.replace(row, newest=newest, intent_age_s=intent_age, looked_age_s=looked_age)
+        return dataclasses.replace(row, newest=newest, before=before, intent_age_s=intent_age, looked_age_s=looked_age)
 
     async def record(
         self,
@@ -145,11 +148,11 @@ class MemoryLedger:
             self.outcomes.append(Written(row.key, version, step.state, step.response, reason, lease.fencing))
         return row
 
-    async def open_reversal(self, lease: OrderLease, invoice: DocumentRow, key: UUID) -> None:
+    async def open_adjustment(self, lease: OrderLease, base: DocumentRow, key: UUID) -> None:
         """See ``Ledger``."""
         if key not in self._rows and self._orders[lease.flow, lease.order_key].fencing == lease.fencing:
-            row = _new_row(invoice.newest, invoice.newest.seq)
-            self._keep(dataclasses.replace(row, key=key, kind="credit_note", reverses=invoice.key))
+            row = _new_row(base.newest, base.newest.seq)
+            self._keep(dataclasses.replace(row, key=key, kind="adjustment", adjusts=base.key))
 
     async def release(self, lease: OrderLease, *, runnable: bool, after_s: float) -> None:
         """See ``Ledger``."""

@@ -12,15 +12,24 @@ from .wishes import Order, buyer
 
 @dataclass(frozen=True)
 class Scenario:
-    """Commands in their order, and the reasons for which one of them may wait for a person in the end."""
+    """Commands in their order, and the reasons for which one of them may wait for a person in the end.
+
+    ``apart``: after how many points each next command comes; an undisturbed document takes about thirty.
+    """
 
     name: str
     commands: Sequence[Command]
     may_hold: frozenset[str] = field(default_factory=frozenset)
+    apart: int = 9
 
 
 def _made(name: str, make: Callable[[Order], list[Command]], *may_hold: str) -> Scenario:
     return Scenario(name, make(Order()), frozenset(may_hold))
+
+
+def _adjusted(name: str, make: Callable[[Order], list[Command]]) -> Scenario:
+    """Nothing may wait for a person: what changes after posting is adjusted."""
+    return Scenario(name, make(Order(adjusting="difference")), apart=45)
 
 
 _CHANGED = "changed_after_posting"
@@ -41,6 +50,21 @@ SCENARIOS = (
     _made("held, then mapped", lambda o: [o.cannot(), o.credit("30.00"), o.invoice("100.00")], "account_unknown"),
     _made("cannot be mapped any more", lambda o: [o.invoice("100.00"), o.cannot()], "account_unknown"),
     _made("refund changed", lambda o: [o.invoice("100.00"), o.credit("30.00"), o.credit("40.00")], _CHANGED),
+    _adjusted("adjusted", lambda o: [o.invoice("100.00"), o.invoice("120.00")]),
+    _adjusted("adjusted back", lambda o: [o.invoice("100.00"), o.invoice("80.00"), o.invoice("100.00")]),
+    _adjusted("adjusted, cancelled", lambda o: [o.invoice("100.00"), o.invoice("120.00"), o.withdraw()]),
+    _adjusted(
+        "cancelled, back, adjusted",
+        lambda o: [o.invoice("100.00"), o.withdraw(), o.invoice("100.00"), o.invoice("130.00")],
+    ),
+    _adjusted(
+        "refund deleted",
+        lambda o: [o.invoice("100.00"), o.credit("30.00"), o.withdraw_credit()],
+    ),
+    _adjusted(
+        "refunded, cancelled, refund deleted, back",
+        lambda o: [o.invoice("100.00"), o.credit("30.00"), o.withdraw(), o.withdraw_credit(), o.invoice("90.00")],
+    ),
     Scenario(
         "two first orders of a buyer",
         [

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlc_common.accounting import HoldReason
+from mlc_common.accounting import CreditNote, HoldReason
 from mlc_common.errors import Held
 from mlc_common.events import Command
-from mlc_common.posting import rules
+from mlc_common.posting import adjusting, rules
 from mlc_common.posting.gateway import Found, Limits
 from mlc_common.posting.ledger import FINAL, IN_FLIGHT, DocumentRow, State
 from mlc_common.posting.rules import Sight
@@ -184,20 +184,20 @@ class TestCredits:
         assert self.judged(order, [invoice], "1.00").withdrawn
 
 
-class TestReversal:
+class TestCancellation:
     def cancelled(self, order: Order, *others: DocumentRow) -> tuple[DocumentRow, list[DocumentRow]]:
         invoice = verified(order.invoice("100.00"), order, "100.00")
         order.seq += len(others)
         withdrawn = order.withdraw()
         invoice = dataclasses.replace(invoice, newest=withdrawn)
-        row = row_of(withdrawn, key=rules.reversal_key(invoice), kind="credit_note", reverses=invoice.key)
+        row = row_of(withdrawn, key=adjusting.next_key(invoice, []), kind="adjustment", adjusts=invoice.key)
         return row, [invoice, *others, row]
 
     def test_it_returns_what_is_left_with_a_number_of_its_own(self, order: Order) -> None:
         row, rows = self.cancelled(order, verified(order.credit("30.00"), order, "30.00"))
-        credit = rules.reversal(row, rows, LIMITS)
+        credit = adjusting.adjustment(row, rows, LIMITS)
 
-        assert credit is not None
+        assert isinstance(credit, CreditNote)
         assert (credit.total, credit.invoice, credit.reason) == (Decimal("70.00"), order.key, "cancelled")
         assert credit.number != order.bill("1.00").number
         assert len(credit.number) <= LIMITS.number
@@ -205,23 +205,27 @@ class TestReversal:
     def test_it_is_nothing_when_all_was_refunded(self, order: Order) -> None:
         row, rows = self.cancelled(order, verified(order.credit("100.00"), order, "100.00"))
 
-        assert rules.reversal(row, rows, LIMITS) is None
+        assert adjusting.adjustment(row, rows, LIMITS) is None
 
     def test_refunds_above_the_invoice_hold_it(self, order: Order) -> None:
         row, rows = self.cancelled(order, verified(order.credit("130.00"), order, "130.00"))
 
         with pytest.raises(Held) as held:
-            rules.reversal(row, rows, LIMITS)
+            adjusting.adjustment(row, rows, LIMITS)
         assert held.value.reason == HoldReason.CREDIT_EXCEEDS_INVOICE
 
-    def test_each_cancellation_has_a_key_of_its_own(self, order: Order) -> None:
-        invoice = verified(order.invoice("100.00"), order, "100.00")
-        keys = {rules.reversal_key(dataclasses.replace(invoice, newest=order.withdraw())) for _ in range(3)}
-
-        assert len(keys) == 3
-
-    def test_one_that_was_taken_back_does_not_stand(self, order: Order) -> None:
+    def test_the_next_one_has_a_key_and_a_number_of_its_own(self, order: Order) -> None:
         row, rows = self.cancelled(order)
+        posted = dataclasses.replace(row, posted=adjusting.adjustment(row, rows, LIMITS), settled_seq=row.newest.seq)
+        keys = {adjusting.next_key(rows[0], [rows[0], row]), adjusting.next_key(rows[0], [rows[0], posted])}
 
-        assert rules.reversal_of(rows[0], rows) == row
-        assert rules.reversal_of(rows[0], [rows[0], dataclasses.replace(row, state=State.WITHDRAWN)]) is None
+        assert len(keys) == 2
+        assert row.key in keys
+
+    def test_only_one_that_is_not_in_the_books_is_pending(self, order: Order) -> None:
+        row, rows = self.cancelled(order)
+        posted = dataclasses.replace(row, posted=adjusting.adjustment(row, rows, LIMITS))
+
+        assert adjusting.pending(rows[0], rows) == row
+        assert adjusting.pending(rows[0], [rows[0], posted]) is None
+        assert adjusting.stands(rows[0], [rows[0], posted]) == ()

@@ -57,7 +57,9 @@ def every_fault(
 def test_any_one_fault_at_any_point_posts_once_and_what_was_wanted(scenario: Scenario, dialect: Dialect) -> None:
     runs = 0
     among = frozenset({"crash", "freeze"})
-    for world in every_fault(scenario, dialect, lag=0.0 if "files" in dialect else LAG_S, apart=9, among=among):
+    for world in every_fault(
+        scenario, dialect, lag=0.0 if "files" in dialect else LAG_S, apart=scenario.apart, among=among
+    ):
         check(world.run(), may_hold=scenario.may_hold)
         runs += 1
     assert runs >= 20
@@ -78,8 +80,9 @@ def mixture(seed: int) -> tuple[World, Scenario]:
     """Any scenario with up to four faults, wishes coming at any time, workers in any order."""
     random = Random(seed)
     scenario, dialect = random.choice(SCENARIOS), random.choice(DIALECTS)
-    points = sorted(random.randint(0, 60) for _ in scenario.commands[1:])
-    faults = {random.randint(1, 80): random.choice(possible(dialect)) for _ in range(random.randint(0, 4))}
+    far = random.choice((60, 60 + scenario.apart * len(scenario.commands)))
+    points = sorted(random.randint(0, far) for _ in scenario.commands[1:])
+    faults = {random.randint(1, far + 20): random.choice(possible(dialect)) for _ in range(random.randint(0, 4))}
     lag = random.choice((0.0, LAG_S))
     return World(arriving(scenario.commands, points), faults, dialect, lag, seed), scenario
 
@@ -153,6 +156,23 @@ class TestTheVerdict:
 
         monkeypatch.setattr(MemoryLedger, "_still", lambda ledger, lease: ledger._orders[lease.flow, lease.order_key])
         assert self.caught("changed")
+
+    def test_forgetting_earlier_adjustments_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mlc_common.posting.adjusting.standing", lambda documents, *, of: documents[0].lines)
+        scenario = next(s for s in SCENARIOS if s.name == "adjusted back")
+
+        with pytest.raises(AssertionError):
+            check(World(arriving(scenario.commands, [100, 200])).run())
+
+    def test_forgetting_that_a_deleted_refund_makes_a_cancellation_owe_more_is_caught(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mlc_common.posting.adjusting.lags", lambda base, rows: False)
+        scenario = next(s for s in SCENARIOS if s.name == "refunded, cancelled, refund deleted, back")
+        world = World(arriving(scenario.commands[:4], [100, 200, 300])).run()
+
+        with pytest.raises(AssertionError):
+            check(world)
 
     def test_forgetting_the_credits_of_an_order_that_came_back_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("mlc_common.posting.rules._wanted_again", lambda row, rows: False)

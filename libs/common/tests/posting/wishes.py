@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 from mlc_common.accounting import (
     CreditNote,
@@ -19,7 +20,9 @@ from mlc_common.accounting import (
     party_key,
     source_digest,
 )
-from mlc_common.events import Command, DocumentWish, HeldWish, Wish, Withdrawn
+from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish, Wish, Withdrawn
+
+Adjusting = Literal["hold", "difference", "rebook"]
 
 FLOW = "shop-to-books"
 DAY = date(2026, 3, 14)
@@ -36,16 +39,20 @@ def buyer(customer: str = "7", *, create: bool = False) -> Party:
     )
 
 
-def line(net: str) -> Line:
+def line(net: str, account: str = "401.00") -> Line:
     """One line without tax."""
-    return Line(kind=LineKind.ITEM, source_line="line:1", net=Decimal(net), account="401.00")
+    return Line(kind=LineKind.ITEM, source_line="line:1", net=Decimal(net), account=account)
 
 
 class Order:
     """Issues the commands of one order; ``seq`` counts as in the mapper's state."""
 
-    def __init__(self, number: str = "1001", *, party: Party | None = None) -> None:
+    def __init__(
+        self, number: str = "1001", *, party: Party | None = None, adjusting: Adjusting = "hold", on: date | None = None
+    ) -> None:
         self.number = number
+        self.adjusting = adjusting
+        self.on = on
         self.party = party or buyer()
         self.key = document_key(FLOW, "invoice", number)
         self.seq = 0
@@ -54,14 +61,14 @@ class Order:
         """The key of the credit of one refund."""
         return document_key(FLOW, "credit_note", refund)
 
-    def bill(self, net: str) -> Invoice:
+    def bill(self, net: str, *, account: str = "401.00", currency: str = "USD") -> Invoice:
         """The invoice, as it would be with this amount."""
         return Invoice(
             key=self.key,
             number=f"WA{self.number:0>5}",
             reference=f"IN-WC01-{self.number}",
-            lines=(line(net),),
-            **self._shared(net),
+            lines=(line(net, account),),
+            **self._shared(net, currency),
         )
 
     def refund(self, net: str, refund: str = "77") -> CreditNote:
@@ -76,9 +83,9 @@ class Order:
             **self._shared(net),
         )
 
-    def invoice(self, net: str, *, released: bool = False) -> Command:
+    def invoice(self, net: str, *, released: bool = False, account: str = "401.00", currency: str = "USD") -> Command:
         """The invoice should be this."""
-        return self._command(self.bill(net), released=released)
+        return self._command(self.bill(net, account=account, currency=currency), released=released)
 
     def credit(self, net: str, refund: str = "77", *, released: bool = False) -> Command:
         """The credit of this refund should be this."""
@@ -92,6 +99,11 @@ class Order:
     def withdraw_credit(self, refund: str = "77") -> Command:
         """The credit should not be."""
         return self._wish(self.refund("0.00", refund), Withdrawn(rule="refund_deleted"))
+
+    def resolve(self, found: Literal["posted", "absent", "closed"], *, credit: str = "") -> Command:
+        """A person settled the invoice, or the credit of a refund."""
+        wish = ResolvedWish(found=found, by="ada", why="looked it up")
+        return self._wish(self.refund("0.00", credit) if credit else self.bill("0.00"), wish)
 
     def cannot(self, reason: str = "account_unknown", *, released: bool = False) -> Command:
         """The invoice should be, but cannot be mapped."""
@@ -114,13 +126,15 @@ class Order:
             content_digest=content_digest(wish),
             source_digest=source_digest(document) if isinstance(wish, DocumentWish) else "",
             released=released,
+            adjusting=self.adjusting,
+            on=self.on,
         )
 
-    def _shared(self, net: str) -> dict[str, object]:
+    def _shared(self, net: str, currency: str = "USD") -> dict[str, object]:
         return {
             "flow": FLOW,
             "date": DAY,
-            "currency": "USD",
+            "currency": currency,
             "sources": (Source(connection="wc01", kind="order", id=self.number),),
             "party": self.party,
             "placement": Placement(rule="fixed", project="P1"),

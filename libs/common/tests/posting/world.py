@@ -138,7 +138,7 @@ class World:
                 return
             if at is None or at > self.clock.monotonic():
                 if at is None:
-                    self._arrive(everything=True)
+                    self._arrive(idle=True)
                 await _Pause(min(max((at or 0.0) - self.clock.monotonic(), 0.01), _POLL_S))
                 continue
             try:
@@ -173,9 +173,11 @@ class World:
         if self.trace is not None:
             self.trace.append(f"{self.clock.monotonic():8.2f} {self.points:4} {process.name} {what}")
 
-    def _arrive(self, *, everything: bool = False) -> None:
-        while self._coming and (everything or self._coming[0][0] <= self.points):
+    def _arrive(self, *, idle: bool = False) -> None:
+        """What is due arrives; the next, too, when nobody has anything to do any more."""
+        while self._coming and (idle or self._coming[0][0] <= self.points):
             self.ledger.add("erp", self._coming.pop(0)[1])
+            idle = False
 
 
 @dataclass(frozen=True)
@@ -247,9 +249,9 @@ class SimLedger:
             lambda: self.world.ledger.record(lease, row, steps, intent=intent, looked=looked, extend_s=extend_s),
         )
 
-    async def open_reversal(self, lease: OrderLease, invoice: DocumentRow, key: UUID) -> None:
+    async def open_adjustment(self, lease: OrderLease, invoice: DocumentRow, key: UUID) -> None:
         """See ``Ledger``."""
-        await self._through("open_reversal", lambda: self.world.ledger.open_reversal(lease, invoice, key))
+        await self._through("open_adjustment", lambda: self.world.ledger.open_adjustment(lease, invoice, key))
 
     async def release(self, lease: OrderLease, *, runnable: bool, after_s: float) -> None:
         """See ``Ledger``."""

@@ -89,17 +89,19 @@ class DeltekGateway:
     # -- documents
 
     async def plan(self, document: BillingDocument, *, firm: str, base: Plan | None) -> Plan:
-        """See ``ErpGateway``. A credit goes to its invoice's project and carries its invoice's number."""
+        """See ``ErpGateway``. What follows a document goes to its project; a credit carries its invoice's number."""
         with as_holds(), self._meter.of(document.key):
             period = await self._places.period(document.date, document.placement.period)
             await self._places.check_codes(document)
             if base is not None:
-                place = {name: base.resolved.get(name, "") for name in ("project", "phase", "task", "invoice")}
+                place = {name: base.resolved.get(name, "") for name in ("project", "phase", "task")}
             else:
                 project = await self._places.project(document.placement, firm, document.currency)
                 place = {"project": project.wbs1, "phase": project.wbs2, "task": project.wbs3}
-                place["invoice"] = document.invoice_number if isinstance(document, CreditNote) else document.number
-        resolved = {**place, "period": str(period), "company": self._terms.company, "firm": firm}
+            invoice = document.number
+            if isinstance(document, CreditNote):
+                invoice = base.resolved.get("invoice", "") if base is not None else document.invoice_number
+        resolved = {**place, "invoice": invoice, "period": str(period), "company": self._terms.company, "firm": firm}
         return Plan(reference=document.reference, number=document.number, resolved=resolved)
 
     async def find(self, document: BillingDocument, plan: Plan) -> Sequence[Found]:

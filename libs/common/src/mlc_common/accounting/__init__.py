@@ -1,5 +1,6 @@
 """The accounting model: canonical documents with invariants, their identities, and why they are held. Pure."""
 
+from mlc_common.accounting.difference import difference, standing
 from mlc_common.accounting.digests import canonical, content_digest, source_digest
 from mlc_common.accounting.documents import (
     Address,
@@ -32,6 +33,7 @@ from mlc_common.accounting.identity import (
     external_reference,
     party_key,
 )
+from mlc_common.accounting.lines import gross, negated
 from mlc_common.accounting.remainder import remaining_lines
 
 __all__ = [
@@ -60,12 +62,16 @@ __all__ = [
     "command_id",
     "content_digest",
     "derived",
+    "difference",
     "digest",
     "document_key",
     "document_number",
     "event_id",
     "external_reference",
+    "gross",
+    "negated",
     "party_key",
     "remaining_lines",
     "source_digest",
+    "standing",
 ]

@@ -9,59 +9,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from mlc_common.accounting.documents import CreditNote, Invoice, Line, LineKind, Tax
+from mlc_common.accounting.documents import Line, LineKind
+from mlc_common.accounting.lines import gross, is_empty, negated, plus
 from mlc_common.money import allocate
 
 _ZERO = Decimal(0)
 
 
-def remaining_lines(invoice: Invoice, returned: Sequence[CreditNote]) -> tuple[Line, ...]:
-    """The invoice's lines less what the credits ``returned``; empty when nothing is left.
+def remaining_lines(invoiced: Sequence[Line], returned: Sequence[Line], currency: str) -> tuple[Line, ...]:
+    """The lines that were invoiced less those ``returned``; empty when nothing is left.
 
-    The sum of the result (net and tax) is exactly ``invoice.total`` less the credits' totals.
+    The sum of the result (net and tax) is exactly that of what was invoiced less that of what was returned.
 
     Raises:
-        ValueError: the credits exceed the invoice.
+        ValueError: more was returned than invoiced.
     """
-    left = invoice.total - sum((credit.total for credit in returned), _ZERO)
+    left = gross(invoiced) - gross(returned)
     if left < 0:
-        raise ValueError(f"credits exceed the invoice by {-left} {invoice.currency}")
+        raise ValueError(f"credits exceed the invoice by {-left} {currency}")
     if left == 0:
         return ()
-    lines, unlinked = list(invoice.lines), _ZERO
-    index = {_link(line): i for i, line in enumerate(lines) if _link(line)}
-    for credit in returned:
-        for line in credit.lines:
-            at = index.get(_link(line)) if _link(line) else None
-            if at is None:
-                unlinked += line.net + line.tax
-            else:
-                lines[at] = _less(lines[at], line)
-    return tuple(line for line in _spread(lines, unlinked, invoice.currency) if line.net or line.tax)
+    lines, unlinked = list(invoiced), _ZERO
+    index = {_named(line): i for i, line in enumerate(lines) if _named(line)}
+    for line in returned:
+        at = index.get(_named(line)) if _named(line) else None
+        if at is None:
+            unlinked += line.net + line.tax
+        else:
+            lines[at] = plus(lines[at], negated(line))
+    return tuple(line for line in _spread(lines, unlinked, currency) if not is_empty(line))
 
 
-def _link(line: Line) -> str:
+def _named(line: Line) -> str:
     """What a credit's line returns: the store's line, or the rounding difference; empty where it names nothing."""
     return line.source_line or (line.kind.value if line.kind is LineKind.ROUNDING else "")
-
-
-def _less(line: Line, credit: Line) -> Line:
-    """The line less what a credit returned of it; taxes are matched by code, whatever their number on either side."""
-    left: dict[str, Tax] = {}
-    for tax in (*line.taxes, *(_negated(tax) for tax in credit.taxes)):
-        known = left.get(tax.code)
-        left[tax.code] = _plus(known, tax) if known else tax
-    taxes = tuple(tax for tax in left.values() if tax.amount or tax.basis)
-    quantity = line.quantity - credit.quantity
-    return line.model_copy(update={"net": line.net - credit.net, "taxes": taxes, "quantity": quantity})
-
-
-def _negated(tax: Tax) -> Tax:
-    return tax.model_copy(update={"amount": -tax.amount, "basis": -tax.basis})
-
-
-def _plus(tax: Tax, more: Tax) -> Tax:
-    return tax.model_copy(update={"amount": tax.amount + more.amount, "basis": tax.basis + more.basis})
 
 
 def _spread(lines: list[Line], unlinked: Decimal, currency: str) -> list[Line]:

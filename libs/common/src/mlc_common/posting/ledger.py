@@ -14,7 +14,7 @@ from uuid import UUID
 
 from mlc_common.accounting import Party
 from mlc_common.errors import ConnectorError
-from mlc_common.events import Command
+from mlc_common.events import Command, ResolvedWish, Wish
 from mlc_common.posting.gateway import BillingDocument, Plan
 
 
@@ -34,13 +34,14 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
     UNCHANGED = "unchanged"
+    ADJUSTED = "adjusted"
     RESOLVED = "resolved"
 
 
 IN_FLIGHT = frozenset({State.CREATING, State.CREATED, State.RECOUNTED, State.FINALISING, State.UNKNOWN, State.POSTED})
 """A write may have been sent and is not settled; see ``DocumentRow.is_outstanding``."""
 
-FINAL = frozenset({State.VERIFIED, State.WITHDRAWN, State.SUPERSEDED, State.UNCHANGED, State.RESOLVED})
+FINAL = frozenset({State.VERIFIED, State.WITHDRAWN, State.SUPERSEDED, State.UNCHANGED, State.ADJUSTED, State.RESOLVED})
 
 
 class LeaseLost(ConnectorError):  # noqa: N818
@@ -65,7 +66,7 @@ class DocumentRow:
     """One document as the ledger knows it.
 
     Attributes:
-        newest: The newest command without a gap before it. A cancellation row has the ``Withdrawn`` that caused it.
+        newest: The newest command without a gap before it. An adjusting row has the one that caused it.
         settled_seq: Seq of the last command that reached a final state.
         pursued: What is being brought into the ERP, with ``plan``; kept until settled.
         pursued_seq: Seq of the command that ``pursued`` comes from.
@@ -74,7 +75,8 @@ class DocumentRow:
         absent_looks: Looks since the intent that found nothing; ``looked_age_s`` since the last.
         posted: What stands in the ERP's books for this key.
         trace: The W3C trace parent of the newest command; empty when nobody traces.
-        reverses: For the credit of an order cancelled after posting: the key of the invoice.
+        adjusts: For what adjusts a posted document (a cancellation's credit among them): the key of that document.
+        before: Where the newest command is a person's resolution: the wish that it settles.
     """
 
     key: UUID
@@ -99,8 +101,16 @@ class DocumentRow:
     reason: str = ""
     detail: str = ""
     fix: str = ""
-    reverses: UUID | None = None
+    adjusts: UUID | None = None
+    before: Wish | None = None
     trace: str = ""
+
+    @property
+    def wish(self) -> Wish:
+        """What is wanted: the newest wish, or the one before where a person found that it never arrived."""
+        newest = self.newest.wish
+        absent = isinstance(newest, ResolvedWish) and newest.found == "absent"
+        return self.before if absent and self.before is not None else newest
 
     @property
     def is_final(self) -> bool:
@@ -163,8 +173,8 @@ class Ledger(Protocol):
         """Write the row and one outcome per step, extend the lease; the row as stored (version counted on)."""
         ...
 
-    async def open_reversal(self, lease: OrderLease, invoice: DocumentRow, key: UUID) -> None:
-        """Make the row of the credit that cancels a posted invoice; its place is the seq of the ``Withdrawn``."""
+    async def open_adjustment(self, lease: OrderLease, base: DocumentRow, key: UUID) -> None:
+        """Make the row of what adjusts a posted document; its place is the seq of the document's newest command."""
         ...
 
     async def release(self, lease: OrderLease, *, runnable: bool, after_s: float) -> None:

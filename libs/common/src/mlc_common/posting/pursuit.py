@@ -12,21 +12,22 @@ from collections.abc import Sequence
 import structlog
 
 from mlc_common import crash
-from mlc_common.accounting import CreditNote, HoldReason, Party, source_digest
+from mlc_common.accounting import CreditNote, HoldReason, Party
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
-from mlc_common.events import DocumentWish, HeldWish, ResolvedWish, Withdrawn
+from mlc_common.events import DocumentWish, HeldWish, ResolvedWish
 from mlc_common.posting import rules
+from mlc_common.posting.afterwards import Afterwards
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
-from mlc_common.posting.ledger import DocumentRow, State, Step
+from mlc_common.posting.ledger import State, Step
 from mlc_common.posting.parties import Parties
 from mlc_common.posting.rules import Sight
-from mlc_common.posting.writing import Later, RowWriting
+from mlc_common.posting.writing import Later
 from mlc_common.telemetry import tracing
 
 _log = structlog.get_logger(__name__)
 
 
-class Pursuit(RowWriting):
+class Pursuit(Afterwards):
     """One document on its way, within one lease."""
 
     async def advance(self) -> None:
@@ -49,12 +50,16 @@ class Pursuit(RowWriting):
 
     async def _advance(self) -> None:
         row = self._row
+        resolution = row.newest.wish if row.adjusts is None else None
+        if isinstance(resolution, ResolvedWish) and row.pursued_seq < row.newest.seq:
+            return await self._resolve(resolution)
         if row.is_outstanding:
             return await self._settle()
         if row.is_final:  # wanted again with its invoice: not final before it is posted
-            self._row = dataclasses.replace(row, settled_seq=row.newest.seq - 1)
-        if row.posted is not None and row.reverses is None:
+            self._row = row = dataclasses.replace(row, settled_seq=row.newest.seq - 1)
+        if row.posted is not None and row.adjusts is None:
             return await self._after_posting(row.posted)
+        self._not_settled_by_hand()
         document = rules.document_of(row, self._rows, self._gateway.limits)
         if isinstance(document, CreditNote) and rules.judge_credit(self._rows, document, row.key).withdrawn:
             document = None
@@ -62,52 +67,9 @@ class Pursuit(RowWriting):
             return await self._pursue(document)
         if row.sent:  # a draft of ours must not stay behind
             return await self._give_up()
-        if isinstance(row.newest.wish, HeldWish):
-            raise Held(row.newest.wish.reason, row.newest.wish.detail, fix=row.newest.wish.fix)
+        if row.adjusts is None and isinstance(row.wish, HeldWish):
+            raise Held(row.wish.reason, row.wish.detail, fix=row.wish.fix)
         return await self._close(State.WITHDRAWN)
-
-    # -- a wish for something that is already in the books
-
-    async def _after_posting(self, posted: BillingDocument) -> None:
-        wish = self._row.newest.wish
-        if isinstance(wish, HeldWish):
-            raise Held(wish.reason, wish.detail, fix=wish.fix)
-        reversal = rules.reversal_of(self._row, self._rows)
-        if isinstance(wish, Withdrawn):
-            if isinstance(posted, CreditNote):
-                raise Held(HoldReason.CHANGED_AFTER_POSTING, f"Refund of {posted.number} is gone from the store.")
-            if reversal is None:
-                await self._engine.ledger.open_reversal(self._lease, self._row, rules.reversal_key(self._row))
-            elif reversal.state is State.HELD:
-                # The command it was made for never gets newer.
-                await self._beside(reversal)._record(Step(State.INTENDED, "cancelled again"), pursued_seq=0)
-            return await self._close(State.WITHDRAWN)
-        if isinstance(wish, ResolvedWish):
-            return await self._close(State.RESOLVED)
-        if reversal is not None and reversal.posted is not None:
-            raise Held(HoldReason.CHANGED_AFTER_POSTING, f"{posted.number} was cancelled and is wanted again.")
-        if source_digest(wish.document) != source_digest(posted):
-            raise Held(
-                HoldReason.CHANGED_AFTER_POSTING,
-                f"{posted.number} is posted with {posted.total} {posted.currency}; "
-                f"the store now says {wish.document.total} {wish.document.currency}.",
-            )
-        if reversal is not None:
-            beside = self._beside(reversal)
-            if reversal.sent:
-                return await beside._give_up()
-            await beside._close(State.WITHDRAWN)
-        if self._row.state is State.HELD:  # perhaps because the books differ
-            _, plan = self._pursued()
-            await self._gateway.verify(posted, plan)
-        return await self._close(State.UNCHANGED)
-
-    def _beside(self, row: DocumentRow) -> Pursuit:
-        return Pursuit(self._engine, self._lease, self._rows, row)
-
-    async def _give_up(self) -> None:
-        """What was pursued is not wanted any more: look what there is of it in the ERP, and remove it."""
-        await self._record(Step(State.UNKNOWN, "not wanted any more"), pursued_seq=0)
 
     # -- a new document
 
@@ -124,9 +86,9 @@ class Pursuit(RowWriting):
         return await self._take_up(sight, found, [Step(State.INTENDED), Step(State.LOOKING, sight.value)])
 
     async def _plan(self, document: BillingDocument) -> Plan:
-        """A credit goes where its invoice went; anything else is resolved live."""
-        invoice = document.invoice if isinstance(document, CreditNote) else None
-        base = next((row.plan for row in self._rows if row.key == invoice), None)
+        """A credit goes where its invoice went, an adjustment where its document went; else it is resolved live."""
+        after = self._row.adjusts or (document.invoice if isinstance(document, CreditNote) else None)
+        base = next((row.plan for row in self._rows if row.key == after), None)
         firm = "" if base else await self._firm(document.party)
         return await self._gateway.plan(document, firm=firm, base=base)
 
@@ -269,7 +231,7 @@ class Pursuit(RowWriting):
         await self._discard(drafts)
         await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False, looked=True)
         foreign = [item for item in found if item not in drafts]
-        if foreign and not isinstance(self._row.newest.wish, DocumentWish):  # a document would be compared with it
+        if foreign and not isinstance(self._row.wish, DocumentWish):  # a document would be compared with it
             _, plan = self._pursued()
             raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {foreign[0].difference}".strip())
 
@@ -308,11 +270,6 @@ class Pursuit(RowWriting):
     def _wait_for_absence(self, looks: int) -> float:
         margin = self._engine.settings.margin_s
         return rules.wait_for_absence(self._row.intent_age_s, looks, self._gateway.limits, margin_s=margin)
-
-    def _pursued(self) -> tuple[BillingDocument, Plan]:
-        if self._row.pursued is None or self._row.plan is None:
-            raise RuntimeError(f"{self._row.key} is {self._row.state} and pursues nothing")
-        return self._row.pursued, self._row.plan
 
     async def _firm(self, party: Party) -> str:
         engine = self._engine

@@ -11,17 +11,10 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
-from mlc_common.accounting import (
-    CreditNote,
-    HoldReason,
-    Invoice,
-    Source,
-    derived,
-    document_key,
-    remaining_lines,
-)
+from mlc_common.accounting import CreditNote, HoldReason, Invoice
 from mlc_common.errors import Held
-from mlc_common.events import DocumentWish, Withdrawn
+from mlc_common.events import DocumentWish
+from mlc_common.posting import adjusting
 from mlc_common.posting.gateway import Found, Limits
 from mlc_common.posting.ledger import DocumentRow, State
 
@@ -36,15 +29,15 @@ def choose(rows: Sequence[DocumentRow]) -> DocumentRow | None:
         if row.is_outstanding and row.state is not State.HELD:
             return row
     for row in sorted(rows, key=lambda row: row.place):
-        if not row.is_final or _wanted_again(row, rows):
+        if not row.is_final or _wanted_again(row, rows) or adjusting.lags(row, rows):
             return None if row.state is State.HELD and row.pursued_seq >= row.newest.seq else row
     return None
 
 
 def _wanted_again(row: DocumentRow, rows: Sequence[DocumentRow]) -> bool:
     """A credit that vanished with its invoice comes back with it, though its own wish has not changed."""
-    wish = row.newest.wish
-    if row.state is not State.WITHDRAWN or not isinstance(wish, DocumentWish):
+    wish = row.wish
+    if row.state is not State.WITHDRAWN or row.posted is not None or not isinstance(wish, DocumentWish):
         return False
     if not isinstance(wish.document, CreditNote):
         return False
@@ -111,75 +104,21 @@ def judge_credit(rows: Sequence[DocumentRow], credit: CreditNote, key: UUID) -> 
         if invoice.state is State.WITHDRAWN:
             return CreditVerdict(withdrawn=True)
         raise Held(HoldReason.NO_INVOICE, f"{credit.number} credits {credit.invoice_number}, which is not posted.")
-    returned = sum((other.total for other in credits_of(rows, credit.invoice) if other.key != key), Decimal(0))
-    if returned + credit.total > invoice.posted.total:
+    booked = [(adjusting.invoice_key_of(row, rows), row.posted) for row in rows if row.posted and row.key != key]
+    ours = [document for of, document in booked if of == credit.invoice]
+    invoiced = sum((one.total for one in ours if isinstance(one, Invoice)), Decimal(0))
+    returned = sum((one.total for one in ours if isinstance(one, CreditNote)), Decimal(0))
+    if returned + credit.total > invoiced:
         raise Held(
             HoldReason.CREDIT_EXCEEDS_INVOICE,
-            f"{credit.number} of {credit.total} {credit.currency}: {invoice.posted.number} was {invoice.posted.total}, "
+            f"{credit.number} of {credit.total} {credit.currency}: {invoice.posted.number} was {invoiced}, "
             f"of which {returned} is already returned.",
         )
     return CreditVerdict(withdrawn=False)
 
 
-def credits_of(rows: Sequence[DocumentRow], invoice: UUID) -> list[CreditNote]:
-    """Every posted credit of an invoice, cancellations among them."""
-    return [row.posted for row in rows if isinstance(row.posted, CreditNote) and row.posted.invoice == invoice]
-
-
-def reversal_of(invoice: DocumentRow, rows: Sequence[DocumentRow]) -> DocumentRow | None:
-    """The credit that cancels a posted invoice; None when there is none, or it was taken back."""
-    standing = (row for row in rows if row.reverses == invoice.key and row.state is not State.WITHDRAWN)
-    return next(standing, None)
-
-
-def reversal_key(invoice: DocumentRow) -> UUID:
-    """The key of the credit that a cancellation after posting makes; one per ``Withdrawn``."""
-    return document_key(invoice.flow, "reversal", str(invoice.key), invoice.newest.seq)
-
-
-def reversal(row: DocumentRow, rows: Sequence[DocumentRow], limits: Limits) -> CreditNote | None:
-    """The credit for what refunds have not yet returned; None when nothing is left to return.
-
-    Raises:
-        Held: the refunds already exceed the invoice.
-    """
-    invoice = next(other.posted for other in rows if other.key == row.reverses)
-    if not isinstance(invoice, Invoice):
-        raise TypeError("only invoices are reversed")
-    try:
-        lines = remaining_lines(invoice, [c for c in credits_of(rows, invoice.key) if c.key != row.key])
-    except ValueError as error:
-        raise Held(HoldReason.CREDIT_EXCEEDS_INVOICE, str(error)) from None
-    if not lines:
-        return None
-    wish = row.newest.wish
-    date = wish.date if isinstance(wish, Withdrawn) and wish.date else invoice.date
-    net = sum((line.net for line in lines), Decimal(0))
-    tax = sum((line.tax for line in lines), Decimal(0))
-    suffix = f"X{row.place}"
-    return CreditNote(
-        key=row.key,
-        flow=row.flow,
-        number=derived(invoice.number, suffix, limits.number),
-        reference=derived(invoice.reference, f"-{suffix}", limits.reference),
-        date=max(date, invoice.date),
-        currency=invoice.currency,
-        sources=tuple(Source(**source.model_dump()) for source in invoice.sources),
-        memo=f"Cancelled after posting: {invoice.memo}".strip(": "),
-        party=invoice.party,
-        placement=invoice.placement,
-        lines=lines,
-        net=net,
-        tax=tax,
-        total=net + tax,
-        invoice=invoice.key,
-        invoice_number=invoice.number,
-        reason="cancelled",
-    )
-
-
 def document_of(row: DocumentRow, rows: Sequence[DocumentRow], limits: Limits) -> Invoice | CreditNote | None:
-    """The document that the row's newest wish asks for; None when it asks for none."""
-    if row.reverses is not None:
-        return reversal(row, rows, limits)
-    return row.newest.wish.document if isinstance(row.newest.wish, DocumentWish) else None
+    """The document that is to be brought into the ERP for the row; None when there is to be none."""
+    if row.adjusts is not None:
+        return adjusting.adjustment(row, rows, limits)
+    return row.wish.document if isinstance(row.wish, DocumentWish) else None

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from mlc_common.accounting import CreditNote, Invoice, Party, content_digest, event_id
 from mlc_common.clock import Clock
-from mlc_common.events import Command, Outcome, PartyOutcome, Topics, encode
+from mlc_common.events import Command, Outcome, PartyOutcome, ResolvedWish, Topics, Wish, encode
 from mlc_common.posting.gateway import BillingDocument, Plan
 from mlc_common.posting.ledger import DocumentRow, IntentChange, LeaseLost, OrderLease, PartyRow, State, Step
 from mlc_common.store import leases
@@ -49,8 +49,8 @@ select d.*, q.command, q.trace,
 from posting_documents d
 join lateral (
     select command, trace from posting_queue q
-    where (d.reverses is null and q.document_key = d.document_key and q.seq <= $3)
-        or (d.reverses is not null and q.command_id = d.command_id)
+    where (d.adjusts is null and q.document_key = d.document_key and q.seq <= $3)
+        or (d.adjusts is not null and q.command_id = d.command_id)
     order by q.seq desc limit 1
 ) q on true
 where d.flow = $1 and d.order_key = $2
@@ -117,7 +117,23 @@ class PostgresLedger:
 
     async def documents(self, lease: OrderLease) -> Sequence[DocumentRow]:
         """See ``Ledger``."""
-        return [_row(r) for r in await self._pool.fetch(_LOAD, lease.flow, lease.order_key, lease.contiguous_seq)]
+        found = await self._pool.fetch(_LOAD, lease.flow, lease.order_key, lease.contiguous_seq)
+        rows = [_row(r) for r in found]
+        if any(isinstance(row.newest.wish, ResolvedWish) for row in rows):  # a person's hand: seldom
+            rows = [dataclasses.replace(row, before=await self._settled_by(row)) for row in rows]
+        return rows
+
+    async def _settled_by(self, row: DocumentRow) -> Wish | None:
+        """The wish that a resolution settles."""
+        if not isinstance(row.newest.wish, ResolvedWish):
+            return None
+        earlier = await self._pool.fetch(
+            "select command from posting_queue where document_key = $1 and seq < $2 order by seq desc",
+            row.newest.document_key,
+            row.newest.seq,
+        )
+        wishes = (Command.model_validate_json(r["command"]).wish for r in earlier)
+        return next((wish for wish in wishes if not isinstance(wish, ResolvedWish)), None)
 
     async def record(
         self,
@@ -162,16 +178,16 @@ class PostgresLedger:
             raise LeaseLost(f"{lease.flow} {lease.order_key} was taken over from {lease.owner}")
         return dataclasses.replace(row, intent_age_s=stored["intent_age"], looked_age_s=stored["looked_age"])
 
-    async def open_reversal(self, lease: OrderLease, invoice: DocumentRow, key: UUID) -> None:
+    async def open_adjustment(self, lease: OrderLease, base: DocumentRow, key: UUID) -> None:
         """See ``Ledger``."""
         await self._pool.execute(
             """
-            insert into posting_documents (document_key, flow, order_key, kind, place, newest_seq, command_id, reverses)
-            select $5, $1, $2, 'credit_note', $6, $6, $7, $4 from posting_orders
+            insert into posting_documents (document_key, flow, order_key, kind, place, newest_seq, command_id, adjusts)
+            select $5, $1, $2, 'adjustment', $6, $6, $7, $4 from posting_orders
             where flow = $1 and order_key = $2 and fencing = $3
             on conflict (document_key) do nothing
             """,
-            lease.flow, lease.order_key, lease.fencing, invoice.key, key, invoice.newest.seq, invoice.newest.command_id,
+            lease.flow, lease.order_key, lease.fencing, base.key, key, base.newest.seq, base.newest.command_id,
         )  # fmt: skip
 
     async def release(self, lease: OrderLease, *, runnable: bool, after_s: float) -> None:
@@ -271,7 +287,7 @@ class PostgresLedger:
             at=now,
             document=document if begun else None,
             plan=dict(row.plan.resolved) if row.plan and begun else {},
-            adjusts=row.reverses,
+            adjusts=row.adjusts,
             settled_seq=row.settled_seq,
             pursued_seq=row.pursued_seq,
             sent=row.sent,
@@ -350,7 +366,7 @@ def _row(r: Record) -> DocumentRow:
         reason=r["reason"],
         detail=r["detail"],
         fix=r["fix"],
-        reverses=r["reverses"],
+        adjusts=r["adjusts"],
     )
 
 

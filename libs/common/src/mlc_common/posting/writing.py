@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mlc_common.errors import Held, Retryable
+from mlc_common.posting.gateway import BillingDocument, Plan
 from mlc_common.posting.ledger import DocumentRow, IntentChange, OrderLease, State, Step
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class RowWriting:
     def row(self) -> DocumentRow:
         """The row as it stands now."""
         return self._row
+
+    def _pursued(self) -> tuple[BillingDocument, Plan]:
+        if self._row.pursued is None or self._row.plan is None:
+            raise RuntimeError(f"{self._row.key} is {self._row.state} and pursues nothing")
+        return self._row.pursued, self._row.plan
 
     async def hold(self, held: Held) -> None:
         """Make the document wait for a person."""

@@ -173,6 +173,6 @@ def _total(file: dict[str, Any]) -> Decimal:
 
 
 def _order_of(batch: str) -> str:
-    """``IN-WC01-1001``, ``CM-WC01-1001-R77``, ``IN-WC01-1001-X3``: the order's id is the third part."""
+    """``IN-WC01-1001``, ``CM-WC01-1001-R77``, ``IN-WC01-1001-X1``: the order's id is the third part."""
     parts = batch.split("-")
     return parts[2] if len(parts) > 2 else batch

@@ -122,7 +122,7 @@ create table posting_documents (
     reason text not null default '',
     detail text not null default '',
     fix text not null default '',
-    reverses uuid,
+    adjusts uuid,
     updated_at timestamptz not null default now()
 );
 create index posting_documents_of_order on posting_documents (flow, order_key, place);
