@@ -57,8 +57,17 @@ class DeltekSettings(BaseModel):
     allow_http: bool = Field(default=False, description="the tenant is addressed without TLS (the sandbox is)")
 
 
-async def open_client(connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver) -> DeltekClient:
+async def open_client(
+    connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver, *, share: float = 1.0
+) -> DeltekClient:
     """A client for the connection; close it.
+
+    Args:
+        connection: The connection.
+        vault: Holds its secrets.
+        clock: Where time comes from.
+        observer: Hears of every call.
+        share: How much of the tenant's calls per second this client may use.
 
     Raises:
         ConfigurationError: a setting or secret is missing or wrong.
@@ -72,8 +81,12 @@ async def open_client(connection: Connection, vault: Vault, clock: Clock, observ
         client_id=secrets["client_id"].get_secret_value(),
         client_secret=secrets["client_secret"],
     )
+    contract = load_contract(settings.contract).at(settings.url)
+    if contract.http.max_rps is not None:
+        paced = contract.http.model_copy(update={"max_rps": contract.http.max_rps * share})
+        contract = contract.model_copy(update={"http": paced})
     return DeltekClient.open(
-        load_contract(settings.contract).at(settings.url),
+        contract,
         credentials,
         clock=clock,
         name=connection.id,
