@@ -258,6 +258,14 @@ class Desk(Shop):
         found = (await self.truth())["ar"].get(f"{project}|WA{order:05}")
         return None if found is None else Decimal(found["Balance"])
 
+    async def net_booked(self) -> dict[str, Decimal]:
+        """What all batches together say by account, credits negative; generated offsets left out."""
+        net: dict[str, Decimal] = {}
+        for row in (await self.truth())["ledger"]:
+            if row["AutoEntry"] == "N":
+                net[row["Account"]] = net.get(row["Account"], Decimal(0)) + Decimal(row["TransactionAmount"])
+        return net
+
     async def booked(self, batch: str) -> list[tuple[str, Decimal]]:
         """The ledger's own rows of a batch: account and amount, credits negative; generated offsets left out."""
         rows = [row for row in (await self.truth())["ledger"] if row["Batch"] == batch and row["AutoEntry"] == "N"]
