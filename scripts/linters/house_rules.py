@@ -6,6 +6,7 @@
 3. Time is injected: nobody but the clock asks the machine for it.
 4. Whoever defines `decide` or `evolve`, and money, accounting and events, does no I/O: replay rests on it.
 5. A helper lives where its noun lives: no utils.py, no helpers.py.
+6. Every client of Kafka is made with what mlc_common.log.access makes of the address: it knows how to sign in.
 
 Reads source only; imports nothing that it checks.
 """
@@ -41,6 +42,7 @@ ASKS_THE_MACHINE = {
 }
 IO_MODULES = {"aiokafka", "aiohttp", "asyncio", "asyncpg", "faststream", "httpx", "os", "random", "requests", "socket"}
 PURE_PACKAGES = ("mlc_common/money/", "mlc_common/accounting/", "mlc_common/events/")
+KAFKA_CLIENTS = {"AIOKafkaProducer", "AIOKafkaConsumer", "AIOKafkaAdminClient", "KafkaBroker"}
 PURE_FUNCTIONS = {"decide", "evolve"}
 
 
@@ -142,6 +144,19 @@ def helpers_live_with_their_noun(module: Module) -> Iterator[tuple[int, str]]:
         yield 1, f"{module.name} says nothing: move each function to the module of the noun that it serves"
 
 
+def kafka_clients_sign_in(module: Module) -> Iterator[tuple[int, str]]:
+    """Rule 6."""
+    if not module.within("libs/common/src/", "services/") or module.within("/tests/"):
+        return
+    for call in calls(module.tree):
+        made = [call.func, *call.args[:1]]  # itself, or by way of functools.partial
+        if not KAFKA_CLIENTS & {ast.unparse(node).rpartition(".")[2] for node in made}:
+            continue
+        told = {ast.unparse(keyword.value).partition("(")[0].rpartition(".")[2] for keyword in call.keywords}
+        if not told & {"client_options", "broker_security"}:
+            yield call.lineno, "make Kafka's clients with mlc_common.log.access, or they sign in nowhere"
+
+
 RULES: tuple[Rule, ...] = (
     faststream_at_the_edge,
     acknowledged_by_hand,
@@ -149,6 +164,7 @@ RULES: tuple[Rule, ...] = (
     time_is_injected,
     pure_where_replay_rests_on_it,
     helpers_live_with_their_noun,
+    kafka_clients_sign_in,
 )
 
 

@@ -45,6 +45,13 @@ BROKEN = {
     "an evolving module that rolls dice": (f"{SERVICE}/x.py", "import random\ndef evolve(s): ...", "replayed"),
     "a decision that waits": (f"{SERVICE}/x.py", "async def decide(s): ...", "plain function"),
     "accounting that reads the environment": ("libs/common/src/mlc_common/accounting/x.py", "import os", "replayed"),
+    "a reader that signs in nowhere": (f"{SERVICE}/x.py", "c = AIOKafkaConsumer(bootstrap_servers=b)", "log.access"),
+    "a producer bound beforehand": (
+        f"{SERVICE}/x.py",
+        "make = partial(aiokafka.AIOKafkaProducer, acks='all')",
+        "access",
+    ),
+    "a broker that signs in nowhere": ("libs/common/src/mlc_common/log/c.py", "b = KafkaBroker(where)", "log.access"),
     "a module named utils": (f"{SERVICE}/utils.py", "x = 1", "noun"),
 }
 
@@ -63,6 +70,12 @@ FINE = {
     "a duration": (f"{SERVICE}/x.py", "import time\nx = time.monotonic()"),
     "a clock that was handed in": (f"{SERVICE}/x.py", "def f(clock): return clock.now()"),
     "I/O where nothing is decided": (f"{SERVICE}/runtime.py", "import asyncpg\ndef start(): ..."),
+    "clients that sign in": (
+        f"{SERVICE}/x.py",
+        "c = AIOKafkaConsumer(**client_options(b))\nm = partial(AIOKafkaProducer, **access.client_options(b), acks=1)\n"
+        "k = KafkaBroker(b, security=broker_security(b))",
+    ),
+    "a client of a test": ("services/mapper/tests/x.py", "c = AIOKafkaConsumer(bootstrap_servers=b)"),
     "a type from a driver": (
         f"{SERVICE}/x.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import asyncpg\ndef decide(s): ...",

@@ -7,12 +7,14 @@ into it, all of it at once; a value is never repeated in an error, it may be a s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mlc_common.brokers import Access, Brokers, Mechanism, Protocol
 from mlc_common.errors import ConfigurationError
 
 PREFIX = "MLC_"
@@ -49,6 +51,20 @@ class CommonSettings(BaseSettings):
         le=300,
         description="seconds after which another process reads on in a dead one's place, 10 by custom",
     )
+    kafka_max_poll_seconds: float = Field(
+        default=300.0, ge=1, le=3600, description="seconds after which a reader that stands still leaves its group"
+    )
+    kafka_security_protocol: Protocol = Field(
+        default="PLAINTEXT", description="how the brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Mechanism = Field(
+        default="SCRAM-SHA-512", description="how to sign in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_user: str = Field(default="", description="the user that signs in at the brokers")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="that user's password")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="a PEM file with the certificates to trust instead of the system's"
+    )
     database_connections: int = Field(
         default=8, ge=2, le=100, description="the most connections to PostgreSQL, 2 to 100"
     )
@@ -61,6 +77,30 @@ class CommonSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="one of debug, info, warning, error"
     )
+
+    @model_validator(mode="after")
+    def _sign_in(self) -> Self:
+        """The brokers' address knows how to sign in there, from here on."""
+        access = Access(
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_user,
+            self.kafka_password,
+            self.kafka_ca_file,
+        )
+        if access.signs_in and not (access.user and access.password.get_secret_value()):
+            raise ValueError(
+                f"MLC_KAFKA_SECURITY_PROTOCOL is {access.protocol}: set MLC_KAFKA_USER and MLC_KAFKA_PASSWORD, too"
+            )
+        if access.user and not access.signs_in:
+            raise ValueError(
+                "MLC_KAFKA_USER is set: set MLC_KAFKA_SECURITY_PROTOCOL to SASL_SSL (or SASL_PLAINTEXT), too"
+            )
+        if access.ca_file and not access.encrypted:
+            raise ValueError("MLC_KAFKA_CA_FILE is set: set MLC_KAFKA_SECURITY_PROTOCOL to SASL_SSL or SSL, too")
+        # Frozen towards everybody else.
+        self.__dict__["kafka_bootstrap_servers"] = Brokers(self.kafka_bootstrap_servers, access)
+        return self
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)
@@ -79,15 +119,16 @@ def load(cls: type[Settings], **overrides: Any) -> Settings:
     try:
         return cls(**overrides)
     except ValidationError as error:
-        lines = [_explain(cls, each["loc"], missing=each["type"] == "missing") for each in error.errors()]
+        lines = [_explain(cls, each) for each in error.errors(include_input=False)]
     raise ConfigurationError("\n".join(dict.fromkeys(lines)))
 
 
-def _explain(cls: type[BaseSettings], location: tuple[int | str, ...], *, missing: bool) -> str:
-    said = str(location[0]) if location else ""
-    name, field = _field(cls, said)
+def _explain(cls: type[BaseSettings], error: ErrorDetails) -> str:
+    if not error["loc"]:  # of several together: a sentence of our own, without values
+        return error["msg"].removeprefix("Value error, ")
+    name, field = _field(cls, str(error["loc"][0]))
     wanted = f": set it to {field.description}" if field is not None and field.description else ""
-    return f"{name} is {'not set' if missing else 'not usable'}{wanted}"
+    return f"{name} is {'not set' if error['type'] == 'missing' else 'not usable'}{wanted}"
 
 
 def _field(cls: type[BaseSettings], said: str) -> tuple[str, FieldInfo | None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
+from mlc_common.brokers import Access, access_of
 from mlc_common.errors import ConfigurationError
 from mlc_common.settings import CommonSettings, load
 
@@ -18,6 +19,14 @@ GOOD = {
     "MLC_VAULT_KEY_FILE": "/run/keys",
 }
 
+SIGN_IN = {
+    "MLC_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "MLC_KAFKA_SASL_MECHANISM": "PLAIN",
+    "MLC_KAFKA_USER": "mlc",
+    "MLC_KAFKA_PASSWORD": "hunter2",
+    "MLC_KAFKA_CA_FILE": "/run/ca.pem",
+}
+
 
 class IngestSettings(CommonSettings):
     """A service's own."""
@@ -27,7 +36,7 @@ class IngestSettings(CommonSettings):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*GOOD, "MLC_METRICS_PORT", "MLC_LOG_LEVEL", "MLC_INGEST_PORT"):
+    for name in (*GOOD, *SIGN_IN, "MLC_METRICS_PORT", "MLC_LOG_LEVEL", "MLC_INGEST_PORT"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -93,3 +102,39 @@ def test_settings_cannot_be_changed_and_do_not_show_the_database_password(enviro
     assert "hunter2" not in repr(settings) + str(settings)
     with pytest.raises(ValidationError):
         settings.tenant = "other"  # type: ignore[misc] # that it is refused is the point
+
+
+def test_the_brokers_address_knows_how_to_sign_in(environment: pytest.MonkeyPatch) -> None:
+    given(environment)
+    assert access_of(load(CommonSettings).kafka_bootstrap_servers) == Access()
+    given(environment, **SIGN_IN)
+    settings = load(IngestSettings)
+    assert settings.kafka_bootstrap_servers == "kafka:9092"
+    assert access_of(settings.kafka_bootstrap_servers) == Access(
+        "SASL_SSL", "PLAIN", "mlc", SecretStr("hunter2"), Path("/run/ca.pem")
+    )
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"MLC_KAFKA_PASSWORD": ""}, "set MLC_KAFKA_USER and MLC_KAFKA_PASSWORD, too"),
+        ({"MLC_KAFKA_USER": ""}, "set MLC_KAFKA_USER and MLC_KAFKA_PASSWORD, too"),
+        ({"MLC_KAFKA_SECURITY_PROTOCOL": ""}, "MLC_KAFKA_USER is set: set MLC_KAFKA_SECURITY_PROTOCOL to SASL_SSL"),
+        (
+            {"MLC_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},
+            "MLC_KAFKA_CA_FILE is set: set MLC_KAFKA_SECURITY_PROTOCOL",
+        ),
+        ({"MLC_KAFKA_SECURITY_PROTOCOL": "TLS"}, "MLC_KAFKA_SECURITY_PROTOCOL is not usable: set it to how"),
+        ({"MLC_KAFKA_SASL_MECHANISM": "GSSAPI"}, "MLC_KAFKA_SASL_MECHANISM is not usable: set it to how"),
+    ],
+)
+def test_half_a_sign_in_is_refused_with_what_is_missing(
+    environment: pytest.MonkeyPatch, changes: dict[str, str], words: str
+) -> None:
+    given(environment, **(SIGN_IN | changes))
+    with pytest.raises(ConfigurationError) as caught:
+        load(CommonSettings)
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)

@@ -4,12 +4,13 @@ For development, the demo and the tests. No service imports this package, and it
 """
 
 from mlc_localstack.errors import StackError
-from mlc_localstack.kafka import KafkaServer
+from mlc_localstack.kafka import KafkaServer, Listener
 from mlc_localstack.postgres import PostgresServer, create_database, drop_database, with_database
 from mlc_localstack.stack import LocalStack
 
 __all__ = [
     "KafkaServer",
+    "Listener",
     "LocalStack",
     "PostgresServer",
     "StackError",

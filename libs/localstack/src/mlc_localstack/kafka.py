@@ -15,8 +15,9 @@ import struct
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -40,9 +41,9 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{further}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{further}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{further_protocol}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={log_dir}
@@ -79,23 +80,40 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A further address for clients, at which they must sign in; the first one stays open.
+
+    Attributes:
+        protocol: ``SASL_PLAINTEXT``, ``SASL_SSL`` or ``SSL``.
+        properties: Kafka's settings of this listener, without the prefix that names it.
+    """
+
+    protocol: str
+    properties: Mapping[str, str]
+
+
 class KafkaServer:
     """One broker in one directory; its address stays the same over restarts of this object."""
 
-    def __init__(self, data_dir: Path, *, heap_mb: int = 256, report: Report | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, heap_mb: int = 256, report: Report | None = None, further: Listener | None = None
+    ) -> None:
         """Prepare a broker; nothing starts yet.
 
         Args:
             data_dir: where everything of this broker lives; kept between runs.
             heap_mb: the most heap that Java may use, in MiB.
             report: called with what is being done.
+            further: a second address, at which clients must sign in.
         """
         self._directory = data_dir.resolve()
         self._heap_mb = heap_mb
         self._report = report or (lambda _: None)
         self._ownership = Ownership(self._directory)
         self._process: subprocess.Popen[bytes] | None = None
-        self._ports: tuple[int, int] | None = None
+        self._ports: tuple[int, int, int] | None = None
+        self._further = further
         self._class_path = ""
         self._abandoned = Event()
 
@@ -105,6 +123,13 @@ class KafkaServer:
         if self._ports is None:
             raise StackError("Kafka has no address before it was started: call start() first")
         return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def signed_in_servers(self) -> str:
+        """The address at which clients must sign in, once started."""
+        if self._ports is None or self._further is None:
+            raise StackError("Kafka has no such address: make it with a further listener, and call start() first")
+        return f"127.0.0.1:{self._ports[2]}"
 
     @property
     def pid(self) -> int | None:
@@ -198,7 +223,7 @@ class KafkaServer:
         tries = 3 if self._ports is None else 1
         for left in reversed(range(tries)):
             if self._ports is None:
-                self._ports = (free_port(), free_port())
+                self._ports = (free_port(), free_port(), free_port())
             self._configure(*self._ports)
             self._process = self._spawn()
             self._ownership.remember(self._process.pid)
@@ -209,10 +234,18 @@ class KafkaServer:
                 self._ports = None
         raise StackError(f"Kafka did not start; the end of {self.log_file}:\n{tail(self.log_file)}")
 
-    def _configure(self, port: int, controller_port: int) -> None:
+    def _configure(self, port: int, controller_port: int, further_port: int) -> None:
+        further = self._further
         properties = _PROPERTIES.format(
-            port=port, controller_port=controller_port, log_dir=self._directory / "log", max_bytes=MAX_MESSAGE_BYTES
+            port=port,
+            controller_port=controller_port,
+            log_dir=self._directory / "log",
+            max_bytes=MAX_MESSAGE_BYTES,
+            further=f",FURTHER://127.0.0.1:{further_port}" if further else "",
+            further_protocol=f",FURTHER:{further.protocol}" if further else "",
         )
+        for name, value in (further.properties if further else {}).items():
+            properties += f"listener.name.further.{name}={value}\n"
         (self._directory / "server.properties").write_text(properties)
         if not (self._directory / "log" / "meta.properties").exists():
             self._format()

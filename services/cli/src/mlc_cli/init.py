@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from mlc_cli import environment
 from mlc_cli.output import Json, print_json, say, telling_errors
+from mlc_common.brokers import access_of
 from mlc_common.errors import ConfigurationError, ServerUnreachable
 from mlc_common.settings import CommonSettings, load
 from mlc_common.vault.keyring import create_key_file
@@ -45,7 +46,8 @@ def init(
     """Prepare a tenant: settings, vault key, tables, topics.
 
     Writes mlc.env and vault.key into the current folder. The user of the
-    database must own it. Safe to run again.
+    database must own it. Brokers that ask for a password: set MLC_KAFKA_USER
+    and the like beforehand (docs/operating.md). Safe to run again.
 
     \b
     Example:
@@ -92,6 +94,14 @@ def _said_as_options() -> Iterator[None]:
 
 
 def _lines(wanted: CommonSettings) -> str:
+    access = access_of(wanted.kafka_bootstrap_servers)
+    sign_in = {
+        "MLC_KAFKA_SECURITY_PROTOCOL": access.protocol,
+        "MLC_KAFKA_SASL_MECHANISM": access.mechanism if access.signs_in else "",
+        "MLC_KAFKA_USER": access.user,
+        "MLC_KAFKA_PASSWORD": access.password.get_secret_value(),
+        "MLC_KAFKA_CA_FILE": access.ca_file.resolve() if access.ca_file else "",
+    }
     values = {
         "MLC_TENANT": wanted.tenant,
         "KAFKA_BOOTSTRAP_SERVERS": wanted.kafka_bootstrap_servers,
@@ -99,6 +109,8 @@ def _lines(wanted: CommonSettings) -> str:
         "MLC_KAFKA_REPLICATION": wanted.kafka_replication,
         "MLC_VAULT_KEY_FILE": wanted.vault_key_file,
     }
+    if access.protocol != "PLAINTEXT":
+        values |= {name: value for name, value in sign_in.items() if value}
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 

@@ -60,6 +60,7 @@ async def run(runtime: Runtime) -> None:
         clock=runtime.clock,
         metrics=runtime.metrics,
         session_s=runtime.settings.kafka_session_seconds,
+        max_poll_s=runtime.settings.kafka_max_poll_seconds,
     )
     publisher = Publisher(runtime.pool, runtime.log, store.PRODUCER, runtime.clock)
 

@@ -93,6 +93,7 @@ async def _serve(connection: Connection, runtime: Runtime, client: DeltekClient,
         clock=runtime.clock,
         metrics=runtime.metrics,
         session_s=runtime.settings.kafka_session_seconds,
+        max_poll_s=runtime.settings.kafka_max_poll_seconds,
     )
     publisher = Publisher(runtime.pool, runtime.log, producer, runtime.clock)
     gauges = Gauges(runtime.metrics, runtime.pool, runtime.clock, client.breaker, connection=erp, producer=producer)

@@ -17,8 +17,10 @@ from aiokafka.errors import (
     for_code,
 )
 
+from mlc_common.brokers import access_of
 from mlc_common.errors import ConfigurationError, ServerUnreachable
 from mlc_common.events.topics import MESSAGE_LIMIT, PARTITIONS
+from mlc_common.log.access import client_options
 
 RECORD_LIMIT = MESSAGE_LIMIT + 1024 * 1024
 """Bytes of a whole record: a value at the message limit and its headers."""
@@ -84,7 +86,7 @@ async def _whole(act: Coroutine[Any, Any, AnswerT]) -> AnswerT:
 
 
 async def _create(bootstrap: str, wanted: list[NewTopic]) -> list[tuple[Any, ...]]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
         await _start(admin, bootstrap)
         return await _ask(admin, bootstrap, wanted)
@@ -103,9 +105,11 @@ async def _start(admin: AIOKafkaAdminClient, bootstrap: str) -> None:
     except (KafkaError, OSError) as error:
         # What exactly failed is in the client's own log: it tries every broker of the list.
         why = "no answer in time" if isinstance(error, TimeoutError) else "no broker answers there"
+        signing = access_of(bootstrap).protocol != "PLAINTEXT"
         raise ServerUnreachable(
-            f"Kafka at {bootstrap} cannot be reached ({why}); "
+            f"Kafka at {bootstrap} cannot be reached ({why}{' or lets us in' if signing else ''}); "
             "see that it runs, and that KAFKA_BOOTSTRAP_SERVERS names it"
+            + ("; check MLC_KAFKA_USER, MLC_KAFKA_PASSWORD and MLC_KAFKA_CA_FILE" if signing else "")
         ) from None
 
 

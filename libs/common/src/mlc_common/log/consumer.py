@@ -21,6 +21,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError, Retryable
+from mlc_common.log.access import broker_security
 from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.records import Record
 from mlc_common.store.pool import UNAVAILABLE
@@ -75,6 +76,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         clock: Clock,
         metrics: MetricsRegistry | None = None,
         session_s: float = 10.0,
+        max_poll_s: float = 300.0,
     ) -> None:
         self._handler = handler
         self._group = group
@@ -85,7 +87,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         self._committed_at = clock.monotonic()
         self._ready: asyncio.Event | None = None
         self._broker = KafkaBroker(
-            bootstrap, consumer_only=True, allow_auto_create_topics=False, logger=None, client_id=group
+            bootstrap,
+            security=broker_security(bootstrap),
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            logger=None,
+            client_id=group,
         )
         self._subscriber = self._broker.subscriber(
             *topics,
@@ -97,6 +104,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             max_records=_MOST_RECORDS,
             max_partition_fetch_bytes=RECORD_LIMIT,
             session_timeout_ms=int(session_s * 1000),
+            max_poll_interval_ms=int(max_poll_s * 1000),
             heartbeat_interval_ms=int(session_s * 1000 / _HEARTBEATS),
             listener=self,
             decoder=_as_it_is,

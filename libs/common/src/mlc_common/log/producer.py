@@ -22,6 +22,7 @@ from mlc_common.errors import Retryable
 from mlc_common.events import codec
 from mlc_common.events.envelope import Appendable, Envelope
 from mlc_common.events.topics import MESSAGE_LIMIT
+from mlc_common.log.access import client_options
 from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.partitioner import partition_of
 
@@ -51,7 +52,7 @@ class LogProducer:
     def __init__(self, bootstrap: str, *, client_id: str, request_timeout_s: float = 10.0, linger_ms: int = 0) -> None:
         self._make = partial(
             AIOKafkaProducer,
-            bootstrap_servers=bootstrap,
+            **client_options(bootstrap),
             client_id=client_id,
             acks="all",
             enable_idempotence=True,

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from mlc_common.errors import Retryable, Undecodable
 from mlc_common.events import codec
 from mlc_common.events.envelope import Envelope
+from mlc_common.log.access import client_options
 from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.records import Record
 
@@ -21,7 +22,7 @@ from mlc_common.log.records import Record
 @asynccontextmanager
 async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=RECORD_LIMIT,
