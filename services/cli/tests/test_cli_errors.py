@@ -188,7 +188,7 @@ def test_a_sentence_is_one_line_where_no_person_sits_at_a_terminal(capsys: pytes
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["run", "mappr"], "there is no part 'mappr'; known are ingest, mapper, poller, poster-deltek, and all"),
+        (["run", "mappr"], "there is no part 'mappr'; known are auditor, ingest, mapper, poller, poster-deltek, "),
         (["holds", "--reason", "acount"], "there is no reason 'acount'; known are account_unknown, "),
         (["connection", "add", "x", "--kind", "magento"], "no kind of connection 'magento'; known are deltek, woocomm"),
         (["mapping", "check", "none.yaml"], "none.yaml cannot be read: No such file or directory"),

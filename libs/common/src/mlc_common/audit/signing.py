@@ -1,0 +1,119 @@
+"""Signed checkpoints of the chains: Ed25519 over topic, offsets, heads and time. Pure.
+
+A forger of the index needs the key, too, which is not in the log and in the database only sealed. The public key is for
+auditors to keep elsewhere. Never: the private key in repr, an error or an event.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from pydantic import SecretStr
+
+from mlc_common.errors import ConfigurationError
+from mlc_common.events import ChainCheckpoint
+
+_ID_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """What proves a checkpoint; ``id`` is the start of the SHA-256 of its 32 bytes, in hex."""
+
+    id: str
+    key: Ed25519PublicKey = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, key: Ed25519PublicKey) -> Self:
+        """A key with its id."""
+        return cls(hashlib.sha256(key.public_bytes_raw()).hexdigest()[:_ID_LENGTH], key)
+
+    @classmethod
+    def parse(cls, pem: str, where: str) -> Self:
+        """Read what ``pem`` wrote.
+
+        Raises:
+            ConfigurationError: it is no public key of ours; ``where`` names it.
+        """
+        try:
+            key = load_pem_public_key(pem.encode())
+        except ValueError:
+            key = None
+        if not isinstance(key, Ed25519PublicKey):
+            raise ConfigurationError(f"{where} is no public key of an auditor; write it with `mlc audit key`")
+        return cls.of(key)
+
+    def pem(self) -> str:
+        """As openssl and others read it (SubjectPublicKeyInfo)."""
+        return self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def proves(self, checkpoint: ChainCheckpoint) -> bool:
+        """Whether this key made the checkpoint's signature."""
+        said = statement(checkpoint.topic, checkpoint.offsets, checkpoint.heads, checkpoint.at)
+        try:
+            self.key.verify(base64.b64decode(checkpoint.signature, validate=True), said)
+        except (InvalidSignature, binascii.Error):
+            return False
+        return True
+
+
+class SigningKey:
+    """The private key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = PublicKey.of(key.public_key())
+
+    @classmethod
+    def generate(cls) -> Self:
+        """A new random key."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def parse(cls, text: SecretStr) -> Self:
+        """Read what ``text`` wrote.
+
+        Raises:
+            ConfigurationError: it is no key.
+        """
+        try:
+            return cls(Ed25519PrivateKey.from_private_bytes(base64.b64decode(text.get_secret_value(), validate=True)))
+        except (ValueError, binascii.Error):
+            raise ConfigurationError(
+                "the auditor's signing key in the vault is none; restore the vault from its backup"
+            ) from None
+
+    def text(self) -> SecretStr:
+        """The key for the vault."""
+        return SecretStr(base64.b64encode(self._key.private_bytes_raw()).decode())
+
+    def checkpoint(
+        self, topic: str, offsets: Mapping[int, int], heads: Mapping[int, bytes], at: datetime
+    ) -> ChainCheckpoint:
+        """A signed checkpoint of one topic's chains."""
+        told = {part: head.hex() for part, head in heads.items()}
+        signature = base64.b64encode(self._key.sign(statement(topic, offsets, told, at))).decode()
+        return ChainCheckpoint(
+            topic=topic, offsets=dict(offsets), heads=told, key_id=self.public.id, signature=signature, at=at
+        )
+
+
+def statement(topic: str, offsets: Mapping[int, int], heads: Mapping[int, str], at: datetime) -> bytes:
+    """What is signed: JSON with sorted names, partitions as text, no blanks, time in UTC with microseconds."""
+    said = {
+        "topic": topic,
+        "offsets": {str(part): offset for part, offset in offsets.items()},
+        "heads": {str(part): head for part, head in heads.items()},
+        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()

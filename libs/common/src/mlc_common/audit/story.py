@@ -1,0 +1,200 @@
+"""The story of one order in plain words: from the index, and from the records that it points at.
+
+The index says which records there are; what a person wants to read beyond the facts (the reason of a hold in words) is
+taken from the record itself, after its digest was compared with the index. Reads a few records, never a whole topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlc_common.audit import CONSUMER
+from mlc_common.audit.facts import Stage
+from mlc_common.audit.rows import AuditRow, record_digest
+from mlc_common.errors import ConfigurationError, Undecodable
+from mlc_common.events import (
+    Command,
+    DocumentWish,
+    Envelope,
+    HeldWish,
+    Outcome,
+    ResolvedWish,
+    Topics,
+    decode,
+    order_subject,
+)
+from mlc_common.log import whole
+from mlc_common.log.ranges import LogRanges
+from mlc_common.log.records import Record
+from mlc_common.store import audit_index, connections
+from mlc_common.store.pool import Pool
+
+_FETCH_BYTES = 64 * 1024
+
+Facts = Mapping[str, str]
+
+_STATES = {
+    "intended": "is to be in the ERP",
+    "looking": "is looked for in the ERP",
+    "creating": "is sent to the ERP",
+    "created": "is in the ERP as a draft",
+    "recounted": "was counted again in the ERP",
+    "finalising": "is released in the ERP",
+    "unknown": "got no answer: it is looked for until it is found or proven absent",
+    "posted": "is posted",
+    "verified": "is verified: the ERP's books say the same",
+    "held": "is held",
+    "withdrawn": "is not wanted any more",
+    "superseded": "gave way to a newer wish",
+    "unchanged": "stands as it is: nothing to post",
+    "resolved": "was settled by hand",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that happened."""
+
+    at: datetime
+    what: str
+    story: str
+    event: str
+    topic: str
+    part: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is known of an order, oldest first; ``behind`` records of the log are not in the index yet."""
+
+    subject: str
+    lines: tuple[Line, ...]
+    behind: int
+
+
+async def story_of(pool: Pool, bootstrap: str, topics: Topics, order: str) -> Story:
+    """Tell what happened to an order.
+
+    Args:
+        pool: The tenant's database.
+        bootstrap: The log.
+        topics: The tenant's topics.
+        order: The store's id of it, or ``connection:order:id``.
+
+    Raises:
+        ConfigurationError: nothing is known of it, or two stores have one of this id.
+        Retryable: the broker does not answer.
+    """
+    async with LogRanges(bootstrap, fetch_bytes=_FETCH_BYTES) as log:
+        behind = await _behind(pool, log, topics)
+        found = await _rows(pool, order)
+        if not found:
+            raise ConfigurationError(_unknown(order, behind))
+        if len(found) > 1:
+            raise ConfigurationError(f"order {order} is in several stores; say which: {' or '.join(sorted(found))}")
+        ((subject, rows),) = found.items()
+        lines = [await _line(log, bootstrap, row) for row in rows if row.stage != Stage.CHUNK]
+    return Story(subject, tuple(lines), behind)
+
+
+def _unknown(order: str, behind: int) -> str:
+    waits = f"; {behind} records of the log are not in it yet: see that the auditor runs" if behind else ""
+    return (
+        f"the audit index knows nothing of order {order}; give the store's id of it, which may differ from its number, "
+        f"or connection:order:id{waits}"
+    )
+
+
+async def _rows(pool: Pool, order: str) -> dict[str, list[AuditRow]]:
+    """The rows of an order by its subject; several where stores share the id."""
+    known = [] if ":" in order else await connections.list_all(pool)
+    subjects = [order_subject(each.id, order) for each in known] or [order]
+    found = {subject: await audit_index.of_subject(pool, subject) for subject in subjects}
+    return {subject: rows for subject, rows in found.items() if rows}
+
+
+async def _behind(pool: Pool, log: LogRanges, topics: Topics) -> int:
+    """How many records of the log the index has not reached."""
+    positions = await audit_index.positions(pool, CONSUMER)
+    names = topics.all(*await audit_index.erps(pool))
+    ends = {(topic, part): end for topic in names for part, end in (await log.ends(topic)).items()}
+    return sum(max(0, end - positions.get(place, 0)) for place, end in ends.items())
+
+
+async def _line(log: LogRanges, bootstrap: str, row: AuditRow) -> Line:
+    record = await log.record(row.topic, row.part, row.offset)
+    if record is None or record_digest(record) != row.record_digest:
+        words = "the log does not hold what was indexed here; run mlc audit verify"
+    else:
+        words = await _words(bootstrap, record, row)
+    return Line(row.at, _what(row), words, row.event_id, row.topic, row.part, row.offset)
+
+
+def _what(row: AuditRow) -> str:
+    renamed: dict[str, str] = {Stage.ATTEMPT: "posting", Stage.DEAD_LETTER: "set aside"}
+    return renamed.get(row.stage, row.stage)
+
+
+async def _words(bootstrap: str, record: Record, row: AuditRow) -> str:
+    try:
+        envelope = record.envelope()
+        if envelope.type == Command.event_type:
+            return _command(decode(await _whole(bootstrap, record, envelope), Command))
+        if envelope.type == Outcome.event_type:
+            return _outcome(decode(await _whole(bootstrap, record, envelope), Outcome))
+    except Undecodable as error:
+        return f"the record cannot be read: {error}"
+    return _told(row, row.said(), len(record.value or b""))
+
+
+async def _whole(bootstrap: str, record: Record, envelope: Envelope) -> Envelope:
+    return await whole(bootstrap, record.topic, record.partition, envelope)
+
+
+def _told(row: AuditRow, facts: Facts, size: int) -> str:
+    """What the facts alone say."""
+    by = f"by {facts['by']}: {facts.get('why', '')}" if "by" in facts else ""
+    proof = f"signature {facts.get('signature')}, sha256 {facts.get('sha256', '')[:12]}"
+    place = "/".join(facts.get(name, "?") for name in ("of_topic", "of_partition", "of_offset"))
+    said: dict[str, str] = {
+        Stage.RECEIVED: f"webhook {facts.get('webhook', '')}, {facts.get('size', size)} bytes, {proof}",
+        Stage.READ: f"the whole order, from the store, {size} bytes",
+        Stage.ASKED: f"a fresh picture of the order was asked for: {facts.get('because', '')}",
+        Stage.RELEASED: f"{by}{' (and what is posted is to be corrected)' if 'rebook' in facts else ''}",
+        Stage.RESOLVED: f"as {facts.get('found', '')} {by}",
+        Stage.DEAD_LETTER: f"{facts.get('reason', '')} (record {place})",
+    }
+    return said.get(row.stage, by or row.event_type)
+
+
+def _command(command: Command) -> str:
+    wish = command.wish
+    kind = command.kind.replace("_", " ")
+    said = f"by mapping {command.mapping_version}, wish {command.seq}: {kind} "
+    if isinstance(wish, DocumentWish):
+        said += f"{wish.document.number} of {wish.document.total} {wish.document.currency}"
+    elif isinstance(wish, HeldWish):
+        said += f"held, {wish.reason}: {wish.detail}"
+    elif isinstance(wish, ResolvedWish):
+        said += f"resolved as {wish.found} by {wish.by}: {wish.why}"
+    else:
+        said += f"not wanted ({wish.rule})"
+    return f"{said}{' (a person released it)' if command.released else ''}"
+
+
+def _outcome(outcome: Outcome) -> str:
+    name = f"{outcome.kind.replace('_', ' ')} {outcome.number}".strip()
+    said = [f"{name} {_STATES.get(outcome.state, outcome.state)}"]
+    said += [f"answer: {outcome.response_class}"] if outcome.response_class not in ("", outcome.state) else []
+    said += [f"{outcome.total} {outcome.currency}"] if outcome.total is not None else []
+    said += [f"request sha256 {outcome.request_digest[:12]}"] if outcome.request_digest else []
+    said += [f"{outcome.reason}: {outcome.detail}"] if outcome.reason else []
+    said += [_ids(outcome)] if outcome.erp_ids and outcome.state in ("posted", "verified") else []
+    return "; ".join(said)
+
+
+def _ids(outcome: Outcome) -> str:
+    return ", ".join(f"{name} {value}" for name, value in outcome.erp_ids.items())

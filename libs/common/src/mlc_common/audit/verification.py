@@ -1,0 +1,187 @@
+"""Proves the audit index: every row against its record and the row before, every checkpoint against the chains.
+
+Reads one snapshot of the database and the log up to where it ends then; memory is bounded, whatever the length. Changes
+nothing. Rule: reliability R20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlc_common.audit import CONSUMER
+from mlc_common.audit.checkpoints import Checked, CheckpointCheck, Place
+from mlc_common.audit.rows import genesis
+from mlc_common.audit.signing import PublicKey
+from mlc_common.audit.walk import Finding, Walked, walk
+from mlc_common.errors import ConfigurationError
+from mlc_common.events import Topics
+from mlc_common.log.ranges import LogRanges
+from mlc_common.store import audit_index
+from mlc_common.store.pool import Connection, Pool
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total), in records."""
+
+_TELL_EVERY = 250
+_NO_END = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What is verified: one topic or all, what the log took from ``since`` to before ``until`` or everything."""
+
+    topic: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What a verification found.
+
+    Attributes:
+        rows: Rows that agree with the log and the row before.
+        partitions: Partitions with anything in them.
+        checkpoints: Checkpoints whose signature and chains hold; ``last_checkpoint`` when the newest was made.
+        unsigned: Records behind the last checkpoint that covers their partition.
+        behind: Records of the log that the index has not reached yet.
+        findings: At most one per partition, its first, by topic and partition; empty = nothing was altered.
+    """
+
+    rows: int
+    partitions: int
+    checkpoints: int
+    last_checkpoint: datetime | None
+    unsigned: int
+    behind: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A partition's part of the work: rows and records from ``start``, rows to ``stop``, records to ``end``."""
+
+    topic: str
+    part: int
+    start: int
+    stop: int
+    end: int
+    position: int
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.part
+
+
+async def verify(
+    pool: Pool,
+    bootstrap: str,
+    topics: Topics,
+    keys: Sequence[PublicKey],
+    scope: Scope,
+    *,
+    progress: Progress = lambda done, total: None,
+) -> Verified:
+    """Walk chains and log side by side, then the checkpoints.
+
+    Raises:
+        ConfigurationError: the scope names a topic that is none of ours.
+        Retryable: the broker does not answer.
+    """
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+        LogRanges(bootstrap) as log,
+    ):
+        spans = await _spans(connection, log, topics, scope)  # the first query: everything else sees the same moment
+        work = _Work(spans, progress)
+        walked = {span.place: await _walk(connection, log, topics.tenant, span, work) for span in spans}
+        ends = await _ends(log, spans)
+        positions = {span.place: span.position for span in spans}
+        check = CheckpointCheck(connection, keys, {span.topic for span in spans}, positions=positions, ends=ends)
+        checked = await _checkpoints(check, log, topics.audit, scope.since)
+    found = checked.findings | {place: one.finding for place, one in walked.items() if one.finding is not None}
+    return Verified(
+        rows=sum(one.rows for one in walked.values()),
+        partitions=sum(1 for one in walked.values() if one.rows or one.finding),
+        checkpoints=checked.holding,
+        last_checkpoint=checked.last_at,
+        unsigned=sum(_unsigned(span, checked) for span in spans),
+        behind=sum(max(0, span.end - max(span.position, span.start)) for span in spans),
+        findings=tuple(finding for _, finding in sorted(found.items(), key=lambda item: item[0])),
+    )
+
+
+class _Work:
+    """How much of the whole is done."""
+
+    def __init__(self, spans: Sequence[_Span], progress: Progress) -> None:
+        self._total = sum(max(0, min(span.end, span.position) - span.start) for span in spans)
+        self._done = 0
+        self._progress = progress
+        progress(0, self._total)
+
+    def passed(self) -> None:
+        """One more row."""
+        self._done += 1
+        if self._done % _TELL_EVERY == 0 or self._done == self._total:
+            self._progress(self._done, self._total)
+
+
+async def _spans(connection: Connection, log: LogRanges, topics: Topics, scope: Scope) -> list[_Span]:
+    positions = await audit_index.positions(connection, CONSUMER)
+    known = {(head.topic, head.part) for head in await audit_index.heads(connection)}
+    names = set(topics.all(*await audit_index.erps(connection))) | {topic for topic, _ in known}
+    if scope.topic:
+        names = {_named(scope.topic, names, topics)}
+    spans = []
+    for topic in sorted(names):
+        ends = await log.ends(topic)
+        starts = await log.offsets_at(topic, scope.since) if scope.since else {}
+        stops = await log.offsets_at(topic, scope.until) if scope.until else {}
+        for part in sorted(set(ends) | {part for name, part in known if name == topic}):
+            stop, end = stops.get(part, _NO_END), ends.get(part, 0)
+            position = positions.get((topic, part), 0)
+            spans.append(_Span(topic, part, starts.get(part, 0), stop, min(stop, end), position))
+    return spans
+
+
+def _named(said: str, names: set[str], topics: Topics) -> str:
+    """A topic by its name, with or without the tenant before it."""
+    for name in (said, f"{topics.tenant}.{said}"):
+        if name in names:
+            return name
+    short = ", ".join(sorted(name.removeprefix(f"{topics.tenant}.") for name in names))
+    raise ConfigurationError(f"there is no topic {said!r}; known are {short}")
+
+
+async def _walk(connection: Connection, log: LogRanges, tenant: str, span: _Span, work: _Work) -> Walked:
+    before = await audit_index.chain_before(connection, span.topic, span.part, span.start)
+    return await walk(
+        audit_index.of_partition(connection, span.topic, span.part, span.start, span.stop),
+        log.records(span.topic, span.part, span.start, span.end),
+        start=before or genesis(tenant, span.topic, span.part),
+        position=span.position,
+        passed=work.passed,
+    )
+
+
+async def _checkpoints(check: CheckpointCheck, log: LogRanges, topic: str, since: datetime | None) -> Checked:
+    """Of the whole log, or of those that were made since the period began: later ones sign what is in it, too."""
+    starts = await log.offsets_at(topic, since) if since else {}
+    for part, end in sorted((await log.ends(topic)).items()):
+        await check.take(log.records(topic, part, starts.get(part, 0), end))
+    return check.checked
+
+
+async def _ends(log: LogRanges, spans: Sequence[_Span]) -> Mapping[Place, int]:
+    """Where the log ends now: a checkpoint that was written meanwhile may speak of records that came meanwhile."""
+    ends = {topic: await log.ends(topic) for topic in {span.topic for span in spans}}
+    return {(topic, part): end for topic, parts in ends.items() for part, end in parts.items()}
+
+
+def _unsigned(span: _Span, checked: Checked) -> int:
+    reached = min(span.end, span.position)
+    return max(0, reached - max(checked.signed.get(span.place, -1) + 1, span.start))
