@@ -35,7 +35,9 @@ def lines(erp: Dump, batch: str) -> dict[str, Decimal]:
 
 def balance(erp: Dump, order_id: int) -> Decimal:
     """What the buyer still owes for an order, by the ERP's own receivables, after every posting and credit."""
-    rows = [row for row in erp["ar"].values() if row["Invoice"].endswith(f"{order_id:05d}")]
+    files = [file for file in erp["posted_files"] if _order_of(file["batch"]) == str(order_id)]
+    invoices = {line["Invoice"] for file in files for line in file["details"]}
+    rows = [row for row in erp["ar"].values() if row["Invoice"] in invoices]
     return sum((Decimal(posting["amount"]) for row in rows for posting in row["Postings"]), Decimal(0))
 
 
