@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ["ingest", "poller", "mapper", "poster-deltek", "auditor"]
+OURS = ["ingest", "poller", "mapper", "poster-deltek", "auditor", "reconciler"]
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ _PATIENCE_S = 3.0
 
 
 def run(
-    part: Annotated[str, typer.Argument(help="ingest, mapper, poller, poster-deltek, auditor, or all.")],
+    part: Annotated[str, typer.Argument(help="ingest, mapper, poller, poster-deltek, auditor, reconciler, or all.")],
     as_json: Json = False,
 ) -> None:
     """Run one part, or all, until Ctrl-C or SIGTERM.

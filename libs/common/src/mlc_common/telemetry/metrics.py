@@ -80,6 +80,20 @@ class MetricsRegistry:
             "mlc_poll_cursor_timestamp_seconds", "Up to when the store is read, as Unix time.", "connection", "what"
         )
 
+        # --- reconciler ---
+        self.reconciled = self._gauge(
+            "mlc_reconciled", "Orders, refunds and documents of the last comparison, by verdict.", "flow", "verdict"
+        )
+        self.reconcile_unexplained = self._gauge(
+            "mlc_reconcile_unexplained", "Missing, differing or without a sale in the last comparison; 0.", "flow"
+        )
+        self.reconciled_at = self._gauge(
+            "mlc_reconciled_timestamp_seconds", "When the last comparison was read whole, as Unix time.", "flow"
+        )
+        self.reconciles = self._counter(
+            "mlc_reconciles", "Daily comparisons, done or failed (and tried again).", "flow", "outcome"
+        )
+
         # --- shared ---
         self.outbox_pending = self._gauge(
             "mlc_outbox_pending", "Events written to the outbox that the log has not acknowledged.", "producer"
