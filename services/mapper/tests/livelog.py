@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count, groupby
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from mlc_common import exactjson
@@ -22,8 +22,11 @@ from mlc_common.events import (
     Envelope,
     Event,
     FetchRequested,
+    HoldResolved,
     MappingApplied,
     OrderSnapshot,
+    ReleaseRequested,
+    ReplayRequested,
     Topics,
     decode,
     encode,
@@ -33,9 +36,11 @@ from mlc_common.log import LogProducer, Record, read_topic
 from mlc_common.store import positions
 from mlc_common.store.pool import Pool
 from mlc_common.store.publisher import Publisher
+from mlc_common.store.requests import Answer, answers
 from mlc_common.telemetry import MetricsRegistry
 from mlc_mapper.handler import MapperHandler
 from mlc_mapper.mapping import load
+from mlc_mapper.replays.worker import Replays
 from mlc_mapper.store import CONSUMER
 
 from .making import NOW, Json, with_refunds
@@ -58,6 +63,9 @@ class LiveLog:
         self.publisher = Publisher(self.pool, self.log, CONSUMER, SystemClock())
         self.publisher.own(range(4))
         self.handler = self.another()
+        self.replays = Replays(
+            self.pool, self.topics, SystemClock(), brokers=self.brokers, owner="test", wake=lambda: None
+        )
 
     def another(self) -> MapperHandler:
         """A mapper as after a restart."""
@@ -85,6 +93,35 @@ class LiveLog:
         await self.log.publish(
             self.topics.control, encode(event, event_id=made, subject=subject, source="/test/cli", time=NOW)
         )
+
+    async def release(
+        self, order_id: int, *documents: UUID, rebook: bool = False, flow: str = "web", request: str = "release"
+    ) -> UUID:
+        """Ask for the release of documents of an order; the request's id."""
+        made = event_id("test", request, order_id)
+        event = ReleaseRequested(
+            request_id=made, flow=flow, order_key=order_subject(STORE, order_id), documents=list(documents),
+            rebook=rebook, by="ada", why="the mapping was corrected", at=NOW,
+        )  # fmt: skip
+        await self.control(event, f"flow:{flow}")
+        return made
+
+    async def resolve(self, order_id: int, document: UUID, found: Literal["posted", "absent", "closed"]) -> UUID:
+        """Settle a document by hand; the request's id."""
+        made = event_id("test", "resolve", order_id, str(document), found)
+        event = HoldResolved(
+            request_id=made, flow="web", order_key=order_subject(STORE, order_id), document_key=document, found=found,
+            by="ada", why="seen in the ERP", at=NOW,
+        )  # fmt: skip
+        await self.control(event, "flow:web")
+        return made
+
+    async def replay(self, request: str = "replay", **selector: Any) -> UUID:
+        """Ask for a replay; the request's id."""
+        made = event_id("test", request)
+        event = ReplayRequested(request_id=made, flow="web", by="ada", why="to see", at=NOW, **selector)
+        await self.control(event, "flow:web")
+        return made
 
     async def hears(self, body: Json, *, at: datetime = NOW) -> str:
         """Append a webhook with this order; the event's id."""
@@ -122,7 +159,7 @@ class LiveLog:
 
     async def turn(self) -> None:
         """Let the mapper read everything, and publish what it decides, until there is nothing left."""
-        while await self._read_on():
+        while await self._read_on() or await self.replays.work_off():
             await self.publisher.flush()
 
     async def _read_on(self) -> bool:
@@ -160,6 +197,21 @@ class LiveLog:
             body, refunds = bodies[request.order_id]
             await self.reads(body, *refunds, fetch_id=request.fetch_id, at=at)
         await self.turn()
+
+    async def answers(self, *request_ids: UUID) -> list[Answer]:
+        """What came of requests."""
+        return await answers(self.pool, request_ids)
+
+    async def is_held(self, order_id: int, document: UUID, reason: str = "account_unknown") -> None:
+        """The ledger holds a document that is not in the books."""
+        await self.pool.execute(
+            """
+            insert into posting_documents
+                (document_key, flow, order_key, kind, place, newest_seq, command_id, state, reason)
+            values ($1, 'web', $2, 'invoice', 1, 1, $1, 'held', $3)
+            """,
+            document, order_subject(STORE, order_id), reason,
+        )  # fmt: skip
 
     async def states(self, table: str = "order_states") -> list[dict[str, Any]]:
         """Every row of a table of states."""

@@ -1,4 +1,4 @@
-"""Wires the mapper: consumer of raw and control, the decisions, the outbox, checkpoints."""
+"""Wires the mapper: consumer of raw and control, the decisions, replays, the outbox, checkpoints."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mlc_common.runtime import Runtime
 from mlc_common.store.publisher import Publisher
 from mlc_mapper import store
 from mlc_mapper.handler import MapperHandler
+from mlc_mapper.replays.worker import Replays
 
 _CHECKPOINT_EVERY_S = 5.0
 
@@ -20,8 +21,15 @@ async def run(runtime: Runtime) -> None:
     """Map until cancelled."""
     topics, brokers = runtime.topics, runtime.settings.kafka_bootstrap_servers
     publisher = Publisher(runtime.pool, runtime.log, store.CONSUMER, runtime.clock)
+    replays = Replays(runtime.pool, topics, runtime.clock, brokers=brokers, owner=runtime.owner, wake=publisher.wake)
     handler = MapperHandler(
-        runtime.pool, topics, runtime.metrics, brokers=brokers, own=publisher.own, wake=publisher.wake
+        runtime.pool,
+        topics,
+        runtime.metrics,
+        brokers=brokers,
+        own=publisher.own,
+        wake=publisher.wake,
+        asked=replays.wake,
     )
     consumer = LogConsumer(
         brokers,
@@ -31,9 +39,11 @@ async def run(runtime: Runtime) -> None:
         clock=runtime.clock,
         metrics=runtime.metrics,
         session_s=runtime.settings.kafka_session_seconds,
+        max_poll_s=runtime.settings.kafka_max_poll_seconds,
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(consumer.run())
+        group.create_task(replays.run())
         group.create_task(publisher.run(after=Checkpoints(runtime).tell))
 
 

@@ -6,11 +6,19 @@ gives the same commands. A command is made when a wish differs from the document
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from mlc_common.accounting import command_id, content_digest, event_id, source_digest
-from mlc_common.events import Command, DocumentWish, FetchRequested, order_subject
+from mlc_common.accounting import HoldReason, command_id, content_digest, event_id, source_digest
+from mlc_common.events import (
+    Command,
+    DocumentWish,
+    FetchRequested,
+    HeldWish,
+    HoldResolved,
+    ResolvedWish,
+    order_subject,
+)
 from mlc_mapper.decision import Decision, NotAnOrder
 from mlc_mapper.evolve import Relation, asked, fold, issued, relation
 from mlc_mapper.inputs import RawInput
@@ -18,6 +26,7 @@ from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 from mlc_mapper.woocommerce.completeness import missing
 from mlc_mapper.woocommerce.documents import Wished, map_order
+from mlc_mapper.woocommerce.reading import EPOCH
 from mlc_mapper.woocommerce.told import GoneTold, HintTold, OrderTold, Told, read
 
 
@@ -51,7 +60,15 @@ def decide(state: OrderState, event: RawInput, mapping: Mapping, *, told: Told |
     return decide_again(after, mapping, cause=event.event_id)
 
 
-def decide_again(state: OrderState, mapping: Mapping, *, cause: str, released: Collection[UUID] = ()) -> Decision:
+def decide_again(
+    state: OrderState,
+    mapping: Mapping,
+    *,
+    cause: str,
+    released: Collection[UUID] = (),
+    anew: Collection[UUID] = (),
+    rebook: bool = False,
+) -> Decision:
     """Decide from what is known, without a new event: after a release, or after another mapping was applied.
 
     Args:
@@ -59,15 +76,60 @@ def decide_again(state: OrderState, mapping: Mapping, *, cause: str, released: C
         mapping: The rules in force.
         cause: Id of the event that asks for it.
         released: Document keys that a person released; their wish is commanded even if it did not change.
+        anew: Document keys that are booked by today's rules, whatever they were commanded by; so are those released.
+        rebook: What is posted is to be corrected, too, where today's rules book it otherwise.
     """
-    mapped = map_order(state, mapping, released=released)
+    mapped = map_order(state, mapping, released={*released, *anew})
     commands: list[Command] = []
     for wished in mapped.wishes:
         command = _command(state, wished, mapping, cause, wished.key in released)
         if command is not None:
+            command = command.model_copy(update={"adjusting": "rebook"}) if rebook else command
             commands.append(command)
             state = issued(state, command)
     return Decision(state=state, commands=tuple(commands), excluded=mapped.excluded)
+
+
+def release(
+    state: OrderState, mapping: Mapping, *, cause: str, documents: Sequence[UUID], rebook: bool = False
+) -> Decision:
+    """Decide about documents that a person released.
+
+    Where more must be read of the order first, they are held once more for that; whatever comes of it is then news.
+
+    Args:
+        state: The order's state, which knows these documents.
+        mapping: The rules in force.
+        cause: Id of the event that asks for it.
+        documents: What was released.
+        rebook: See ``decide_again``.
+    """
+    request = wanted_fetch(state, mapping)
+    if request is None:
+        return decide_again(state, mapping, cause=cause, released=documents, rebook=rebook)
+    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=f"The order is read once more, because it {request.because}.")
+    commands: list[Command] = []
+    for key in documents:
+        command = _command(state, Wished(key=key, kind=state.wishes[key].kind, wish=wish), mapping, cause, True)
+        assert command is not None
+        commands.append(command)
+        state = issued(state, command)
+    return Decision(state=asked(state, request.fetch_id), commands=tuple(commands), fetches=(request,))
+
+
+def resolve(state: OrderState, event: HoldResolved, mapping: Mapping) -> Decision:
+    """Hand a person's resolution on; what was commanded, and how it is booked, stays as it is known.
+
+    Args:
+        state: The order's state, which knows the document.
+        event: What the person found.
+        mapping: The rules in force.
+    """
+    wish = ResolvedWish(found=event.found, by=event.by, why=event.why)
+    wished = Wished(key=event.document_key, kind=state.wishes[event.document_key].kind, wish=wish)
+    command = _command(state, wished, mapping, str(event.request_id), False)
+    assert command is not None
+    return Decision(state=issued(state, command), commands=(command,))
 
 
 def _command(state: OrderState, wished: Wished, mapping: Mapping, cause: str, released: bool) -> Command | None:
@@ -75,7 +137,7 @@ def _command(state: OrderState, wished: Wished, mapping: Mapping, cause: str, re
     digest, last = content_digest(wished.wish), state.wishes.get(wished.key)
     if last is not None and last.digest == digest and not released:
         return None
-    seq = state.seq + 1
+    seq, picture = state.seq + 1, state.picture
     return Command(
         command_id=command_id(wished.key, seq),
         document_key=wished.key,
@@ -89,7 +151,18 @@ def _command(state: OrderState, wished: Wished, mapping: Mapping, cause: str, re
         source_digest=source_digest(wished.wish.document) if isinstance(wished.wish, DocumentWish) else "",
         mapping_version=mapping.version,
         released=released,
+        adjusting="difference" if mapping.after_posting == "adjust" else "hold",
+        on=mapping.local_date(picture.modified) if picture and picture.modified != EPOCH else None,
     )
+
+
+def wanted_fetch(state: OrderState, mapping: Mapping) -> FetchRequested | None:
+    """The snapshot that today's rules need of an order and that was never read; the same one whenever it is asked."""
+    if state.gone or state.picture is None:
+        return None
+    lacking = missing(state, mapping)
+    request = _fetch(state, f"needs {', '.join(lacking)}", state.picture.digest)
+    return request if lacking and request.fetch_id not in state.answered else None
 
 
 def _request(before: OrderState, after: OrderState, told: Told, mapping: Mapping) -> FetchRequested | None:

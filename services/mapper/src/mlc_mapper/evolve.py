@@ -11,7 +11,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from mlc_common.accounting import CreditNote, Invoice
-from mlc_common.events import Command, DocumentWish, HeldWish, Withdrawn
+from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish, Withdrawn
 from mlc_mapper.decision import NotAnOrder
 from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
 from mlc_mapper.state import LastWish, OrderState
@@ -84,6 +84,8 @@ def issued(state: OrderState, command: Command) -> OrderState:
     last = state.wishes.get(command.document_key)
     if last is not None and last.seq >= command.seq:
         return state
+    if isinstance(command.wish, ResolvedWish):
+        return _resolved(state, command)
     wish, booked = command.wish, LastWish(kind=command.kind, seq=command.seq, wish=command.wish.wish, digest="")
     if isinstance(wish, DocumentWish):
         booked = _booked(command, wish.document, last)
@@ -99,6 +101,13 @@ def issued(state: OrderState, command: Command) -> OrderState:
     )
     wishes = {**state.wishes, command.document_key: new}
     return state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})
+
+
+def _resolved(state: OrderState, command: Command) -> OrderState:
+    """A person's word about the books is no wish of the store: what was wished stays the last that is known."""
+    last, seq = state.wishes.get(command.document_key), max(state.seq, command.seq)
+    known = {command.document_key: last.model_copy(update={"seq": command.seq})} if last else {}
+    return state.model_copy(update={"wishes": {**state.wishes, **known}, "seq": seq})
 
 
 def _booked(command: Command, document: Invoice | CreditNote, last: LastWish | None) -> LastWish:

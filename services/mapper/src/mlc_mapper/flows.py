@@ -8,7 +8,7 @@ import structlog
 
 from mlc_common.errors import ConfigurationError
 from mlc_common.store import mappings
-from mlc_common.store.pool import Connection
+from mlc_common.store.pool import Connection, Pool
 from mlc_mapper.mapping import Mapping, load
 
 _log = structlog.get_logger(__name__)
@@ -29,18 +29,29 @@ class Flows:
     def __init__(self) -> None:
         self._parsed: dict[tuple[str, str], Mapping] = {}
 
-    async def of_stores(self, connection: Connection) -> dict[str, list[Flow]]:
+    async def of_stores(self, connection: Connection | Pool) -> dict[str, list[Flow]]:
         """Every flow by its store's connection id.
 
         Raises:
             ConfigurationError: a mapping in force cannot be read by this version of ours (a bad deploy: stop).
         """
         found: dict[str, list[Flow]] = {}
+        for flow in (await self.by_name(connection)).values():
+            found.setdefault(flow.store, []).append(flow)
+        return found
+
+    async def by_name(self, connection: Connection | Pool) -> dict[str, Flow]:
+        """Every flow by its name.
+
+        Raises:
+            ConfigurationError: see ``of_stores``.
+        """
+        found: dict[str, Flow] = {}
         for applied in await mappings.current(connection):
             key = (applied.flow, applied.version)
             if key not in self._parsed:
                 self._parsed[key] = self._parse(applied)
-            found.setdefault(applied.store, []).append(Flow(applied.store, applied.erp, self._parsed[key]))
+            found[applied.flow] = Flow(applied.store, applied.erp, self._parsed[key])
         return found
 
     def _parse(self, applied: mappings.AppliedMapping) -> Mapping:

@@ -13,43 +13,24 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from mlc_common import crash
-from mlc_common.accounting import HoldReason, command_id, content_digest, document_key, event_id
-from mlc_common.errors import ConnectorError, Undecodable
-from mlc_common.events import (
-    Command,
-    Envelope,
-    FetchRequested,
-    HeldWish,
-    MappingApplied,
-    Topics,
-    decode,
-    encode,
-    order_subject,
-)
+from mlc_common.events import Topics
 from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.records import Record
-from mlc_common.store import mappings, outbox, positions
+from mlc_common.store import outbox, positions
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Connection, Pool
 from mlc_common.telemetry import MetricsRegistry, tracing
+from mlc_mapper.control import ControlFold
 from mlc_mapper.decide import decide
 from mlc_mapper.decision import Decision, NotAnOrder
-from mlc_mapper.evolve import evolve
+from mlc_mapper.defects import Defects
+from mlc_mapper.emitting import Because, outgoing
 from mlc_mapper.flows import Flow, Flows
-from mlc_mapper.inputs import CommandIssued
 from mlc_mapper.seen import Seen, read_record, unseen
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
 from mlc_mapper.store import CONSUMER, Key, StateTable, StoredState
 
 _log = structlog.get_logger(__name__)
-
-DEFECTS_IN_A_ROW = 20
-
-
-class TooManyDefects(ConnectorError):  # noqa: N818
-    """Event after event fails for no reason of its own; a person must look before anything else is held."""
-
-    code = "too_many_defects"
 
 
 @dataclass
@@ -74,15 +55,29 @@ class MapperHandler:
         brokers: str,
         own: Callable[[Sequence[int]], None],
         wake: Callable[[], None],
+        asked: Callable[[], None] = lambda: None,
     ) -> None:
+        """Wire the handler.
+
+        Args:
+            pool: Of the database.
+            topics: The tenant's.
+            metrics: What is counted.
+            brokers: Of the log.
+            own: Told which raw partitions are ours.
+            wake: Called when there is something to publish.
+            asked: Called when a replay may have been asked for.
+        """
         self._pool = pool
         self._topics = topics
         self._metrics = metrics
         self._brokers = brokers
         self._own = own
         self._wake = wake
+        self._asked = asked
         self._flows = Flows()
-        self._defects = 0
+        self._defects = Defects()
+        self._control = ControlFold(topics, self._flows, self._defects)
 
     async def position(self, topic: str, partition: int) -> int:
         """See ``Handler``."""
@@ -97,8 +92,12 @@ class MapperHandler:
         expected, upto = records[0].offset, records[-1].offset + 1
         if topic == self._topics.control:
             async with self._pool.acquire() as connection, connection.transaction():
-                await self._fold_control(connection, records)
+                asked = await self._control.fold(connection, records)
                 await positions.advance(connection, CONSUMER, topic, partition, expected=expected, next_offset=upto)
+                crash.point("control.before_commit")
+            self._wake()
+            if asked:
+                self._asked()
             return
         seen, dead = await self._read(records)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -109,15 +108,6 @@ class MapperHandler:
             crash.point("mapper.before_commit")
         crash.point("mapper.after_commit")
         self._wake()
-
-    async def _fold_control(self, connection: Connection, records: Sequence[Record]) -> None:
-        for record in records:
-            try:
-                envelope = record.envelope()
-                if envelope.type == MappingApplied.event_type:
-                    await mappings.apply(connection, decode(envelope, MappingApplied))
-            except Undecodable as error:
-                await outbox.add(connection, CONSUMER, [dead_letter(self._topics, record, str(error))])
 
     async def _read(self, records: Sequence[Record]) -> tuple[list[Seen], list[Outgoing]]:
         """Every record as an event of an order, or as a dead letter with its reason."""
@@ -152,10 +142,11 @@ class MapperHandler:
         state = batch.folded.get(key) or (OrderState.model_validate_json(known.state) if known else unseen(name, item))
         try:
             decision = decide(state, item.event, flow.mapping, told=item.told)
-            self._defects = 0
+            self._defects.none()
             defect = ""
         except Exception as error:  # whatever it is, it is ours: this order waits, the others go on
-            decision, defect = self._defect(state, flow, item, error), type(error).__name__
+            defect = type(error).__name__
+            decision = self._defects.held(state, flow.mapping, item.envelope.id, defect)
         if isinstance(decision, NotAnOrder):
             batch.outgoing.append(dead_letter(self._topics, item.record, decision.reason))
             return
@@ -164,40 +155,9 @@ class MapperHandler:
         batch.states[key] = StoredState(
             name, order_key, EVOLVE_VERSION, text, defect, item.envelope.id, item.record.offset
         )
-        batch.outgoing += self._outgoing(decision, flow, item)
+        because = Because(cause=item.envelope.id, time=item.envelope.time, lane=item.record.partition)
+        batch.outgoing += outgoing(self._topics, flow.erp, decision, because)
         self._count(decision, name, item.envelope.type)
-
-    def _defect(self, state: OrderState, flow: Flow, item: Seen, error: Exception) -> Decision:
-        self._defects += 1
-        _log.exception("mapper.defect", flow=flow.mapping.flow, order_id=item.order_id, error=type(error).__name__)
-        if self._defects >= DEFECTS_IN_A_ROW:
-            raise TooManyDefects(f"{self._defects} events in a row failed; the last: {type(error).__name__}") from error
-        wish = HeldWish(reason=HoldReason.INTERNAL_ERROR, detail=f"{type(error).__name__} in the mapper.")
-        key = document_key(flow.mapping.flow, "invoice", str(item.order_id))
-        command = Command(
-            command_id=command_id(key, state.seq + 1),
-            document_key=key,
-            flow=flow.mapping.flow,
-            order_key=order_subject(item.connection, item.order_id),
-            seq=state.seq + 1,
-            kind="invoice",
-            wish=wish,
-            cause=item.envelope.id,
-            content_digest=content_digest(wish),
-            mapping_version=flow.mapping.version,
-        )
-        return Decision(state=evolve(state, CommandIssued(command)), commands=(command,))
-
-    def _outgoing(self, decision: Decision, flow: Flow, item: Seen) -> list[Outgoing]:
-        lane, source = item.record.partition, f"/{self._topics.tenant}/mapper"
-        commands = [
-            Outgoing(self._topics.commands(flow.erp), _command(command, source, item.envelope), lane)
-            for command in decision.commands
-        ]
-        fetches = [
-            Outgoing(self._topics.control, _fetch(request, source, item.envelope), lane) for request in decision.fetches
-        ]
-        return [*commands, *fetches]
 
     def _count(self, decision: Decision, flow: str, event_type: str) -> None:
         self._metrics.events_mapped.labels(flow, event_type).inc()
@@ -205,32 +165,3 @@ class MapperHandler:
             self._metrics.commands.labels(flow, command.kind, command.wish.wish).inc()
         for excluded in decision.excluded:
             self._metrics.excluded.labels(flow, excluded.rule).inc()
-
-
-def _command(command: Command, source: str, cause: Envelope) -> Envelope:
-    return encode(
-        command,
-        event_id=command.command_id,
-        subject=command.order_key,
-        source=source,
-        time=cause.time,
-        extensions={
-            "documentkey": str(command.document_key),
-            "seq": str(command.seq),
-            "flow": command.flow,
-            "kind": command.kind,
-            "cause": cause.id,
-            **tracing.trace_extensions(),
-        },
-    )
-
-
-def _fetch(request: FetchRequested, source: str, cause: Envelope) -> Envelope:
-    return encode(
-        request,
-        event_id=event_id("fetch-requested", str(request.fetch_id)),
-        subject=order_subject(request.connection, request.order_id),
-        source=source,
-        time=cause.time,
-        extensions={"cause": cause.id, **tracing.trace_extensions()},
-    )

@@ -48,7 +48,7 @@ def preview(record: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
     mapped = map_order(fold(state, _with_all_refunds(told) if isinstance(told, OrderTold) else told), mapping)
     documents = [wished.wish.document for wished in mapped.wishes if isinstance(wished.wish, DocumentWish)]
     return {
-        "documents": [_document(document) for document in documents],
+        "documents": [_document(document) | {"after_posting": mapping.after_posting} for document in documents],
         "holds": [_hold(wished, wished.wish) for wished in mapped.wishes if isinstance(wished.wish, HeldWish)],
         "excluded": [_excluded(excluded) for excluded in mapped.excluded],
     }

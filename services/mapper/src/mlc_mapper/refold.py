@@ -66,7 +66,7 @@ async def refold_events(
         brokers: Of the log.
         topic: The raw topic.
         flows: Names of the flows of each store's connection.
-        into: What is folded to; what it holds already is folded on.
+        into: What is folded to; a state that it holds already is folded on, with what it has not seen.
         since: First offset per partition; from the beginning where not given.
         until: Offset per partition to stop before; to the end where not given.
         only: Records to look at; all by default.
@@ -199,10 +199,11 @@ async def _fold_batch(found: Sequence[tuple[Key, Seen]], into: Storage) -> int:
         return 0
     admitted = set(await into.admitted({key for key, _ in found}))
     stored = dict(await into.load(admitted))
-    states = {key: OrderState.model_validate_json(known.state) for key, known in stored.items()}
+    states = {key: OrderState.model_validate_json(row.state) for key, row in stored.items()}
     folded = 0
     for key, item in found:
-        if key not in admitted or (key in stored and stored[key].defect):
+        known = stored.get(key)
+        if key not in admitted or (known and (known.defect or item.record.offset <= known.newest_offset)):
             continue
         state = states.get(key) or unseen(key[0], item)
         try:

@@ -18,6 +18,7 @@ class HoldReason(StrEnum):
     STATUS_UNKNOWN = "status_unknown"
     CURRENCY_NOT_MAPPED = "currency_not_mapped"
     BAD_DATA = "bad_data"
+    TO_BE_READ = "to_be_read"
     DOES_NOT_BALANCE = "does_not_balance"
     AMOUNT_NOT_REPRESENTABLE = "amount_not_representable"
     PARTY_MISSING = "party_missing"
@@ -48,34 +49,44 @@ class Explanation:
     remedy: str
 
 
+_RELEASE = "then release it (`mlc holds release`)"
+_CORRECT = "correct the mapping (`mlc mapping diff` shows what changes, `mlc mapping apply` puts it in force)"
+_RESOLVE = "say so with `mlc holds resolve`"
+
 EXPLANATIONS: dict[HoldReason, Explanation] = {
     HoldReason.NO_MAPPING: Explanation(
         "No mapping has been applied for this flow, or the mapping has no rule for this kind of line.",
-        "Add the rule to the mapping file, check it with `mlc mapping check`, apply it with `mlc mapping apply`.",
+        f"Add the rule and {_CORRECT}, {_RELEASE}.",
     ),
     HoldReason.ACCOUNT_UNKNOWN: Explanation(
         "The mapping gives no account for a line, or the ERP does not know the account it gives.",
-        "Correct the account in the mapping, or create the account in the ERP, then release.",
+        f"Create the account in the ERP, or {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.TAX_CODE_UNKNOWN: Explanation(
         "A tax of the order has no tax code in the mapping, or the ERP does not know the code.",
-        "Map the store's tax rate to a tax code of the ERP under `taxes`, then release.",
+        f"Map the store's tax rate to a tax code of the ERP under `taxes` and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.STATUS_UNKNOWN: Explanation(
         "The order has a status that the mapping neither counts as paid nor as open nor as cancelled.",
-        "List the status under `statuses` in the mapping, then release.",
+        f"List the status under `statuses` and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.CURRENCY_NOT_MAPPED: Explanation(
         "The order is in a currency that this flow does not post.",
-        "Allow the currency in the mapping (with its project where the ERP bills by project currency), then release.",
+        f"Allow the currency (with its project where the ERP bills by project currency) and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.BAD_DATA: Explanation(
         "The store sent a record that cannot be read as an order or refund.",
-        "Open the order in the store, correct it and save it again; the next event replaces this one.",
+        "Open the order in the store, correct it and save it again; the next event replaces this one by itself.",
+    ),
+    HoldReason.TO_BE_READ: Explanation(
+        "The order was released, and what the mapping needs of it is being read from the store.",
+        "Nothing: it goes on by itself within a minute. If it stays, see that the poller runs (`mlc run poller`), "
+        f"{_RELEASE}.",
     ),
     HoldReason.DOES_NOT_BALANCE: Explanation(
         "The lines and taxes of the order do not add up to its total, by more than the tolerance of the mapping.",
-        "Compare the order in the store; correct it there, or raise `rounding.tolerance` if the difference is right.",
+        "Correct the order in the store and save it; or, if the difference is right, raise `rounding.tolerance` and "
+        f"{_CORRECT}, {_RELEASE}.",
     ),
     HoldReason.AMOUNT_NOT_REPRESENTABLE: Explanation(
         "An amount is finer than the smallest unit of its currency.",
@@ -83,74 +94,77 @@ EXPLANATIONS: dict[HoldReason, Explanation] = {
     ),
     HoldReason.PARTY_MISSING: Explanation(
         "The buyer has no firm in the ERP and may not be created there.",
-        "Create the firm with our key, or add the buyer to `firms.table` in the mapping, then release.",
+        f"Create the firm in the ERP with our key, or add the buyer to `firms.table` and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.FIRM_AMBIGUOUS: Explanation(
         "More than one firm in the ERP fits the buyer.",
-        "Name the right firm under `firms.table` in the mapping, then release.",
+        f"Name the right firm under `firms.table` and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.GUEST_NOT_ALLOWED: Explanation(
         "The order is a guest's, and the mapping holds guest orders.",
-        "Set `guests` in the mapping to a policy that posts them, or add the buyer's e-mail to `firms.table`.",
+        f"Let `guests` post them, or add the buyer's e-mail to `firms.table`, and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.PROJECT_MISSING: Explanation(
         "No active project in the ERP is billed to this firm, or the project does not exist.",
-        "Create or correct the project in the ERP, or name it in the mapping, then release.",
+        f"Create or correct the project in the ERP, or name another and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.PROJECT_AMBIGUOUS: Explanation(
         "Several active projects are billed to this firm.",
-        "Name the project for this firm in the mapping, then release.",
+        f"Leave one of them active in the ERP, or name the project and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.PROJECT_INACTIVE: Explanation(
         "The project is not active, not ready for processing, or has phases that must be charged instead.",
-        "Activate the project in the ERP or name its lowest level in the mapping, then release.",
+        f"Activate the project in the ERP, or name its lowest level and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.PERIOD_CLOSED: Explanation(
         "The accounting period of the document's date is closed in the ERP.",
-        "Reopen the period, or set `period: next_open` in the mapping, then release.",
+        f"Reopen the period in the ERP, or set `period: next_open` and {_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.NO_INVOICE: Explanation(
         "A refund has no invoice of ours to credit (for example an order from before the cut-over date).",
-        "Credit it by hand in the ERP and resolve this hold.",
+        f"Credit it by hand in the ERP and {_RESOLVE} (`--as posted`).",
     ),
     HoldReason.CREDIT_EXCEEDS_INVOICE: Explanation(
         "The credits of this order would exceed what was invoiced.",
-        "Compare the refunds in the store with the credits in the ERP, then resolve this hold or release it.",
+        "Compare the refunds in the store with the credits in the ERP (`mlc holds show`); settle it there and "
+        f"{_RESOLVE}, or correct the refund, {_RELEASE}.",
     ),
     HoldReason.CHANGED_AFTER_POSTING: Explanation(
-        "The order was changed in the store after its document was posted.",
-        "Post the difference by hand in the ERP and resolve this hold.",
+        "The order was changed in the store after its document was posted, and this change is not adjusted by itself.",
+        f"Post the difference by hand in the ERP and {_RESOLVE} (`--as posted`); or set `after_posting: adjust` and "
+        f"{_CORRECT}, {_RELEASE}.",
     ),
     HoldReason.ORDER_DELETED: Explanation(
         "A paid order was deleted or put into the trash in the store.",
-        "Restore it in the store, or reverse it by hand in the ERP and resolve this hold.",
+        f"Restore it in the store, or reverse it by hand in the ERP and {_RESOLVE} (`--as closed`).",
     ),
     HoldReason.AMOUNTS_DIFFER_FROM_ERP: Explanation(
         "What the ERP stored differs from what we sent.",
-        "Compare the document in the ERP with `mlc audit show`; correct or delete it there, then release.",
+        f"Compare the document in the ERP with `mlc holds show`; correct or delete it there, {_RELEASE}.",
     ),
     HoldReason.CONFLICT_IN_ERP: Explanation(
         "The ERP already holds another document under our number.",
-        "Find out who made it; renumber or remove it in the ERP, then release.",
+        f"Find out who made it; renumber or remove it in the ERP, {_RELEASE}.",
     ),
     HoldReason.DUPLICATED: Explanation(
         "More than one document with our key is in the ERP.",
-        "Keep one, reverse the others in the ERP, then resolve this hold.",
+        f"Keep one, reverse the others in the ERP, {_RELEASE}; or, where all is settled by hand, {_RESOLVE}.",
     ),
     HoldReason.REFUSED_BY_ERP: Explanation(
         "The ERP refused the document; its sentence is in the detail.",
-        "Correct what the sentence names, in the ERP or in the mapping, then release.",
+        f"Correct what the sentence names, in the ERP or in the mapping, {_RELEASE}.",
     ),
     HoldReason.RIGHTS_MISSING: Explanation(
         "The ERP user of the connection lacks the right to do this.",
-        "Give the role the right (for Deltek: Transaction Entry and Posting), then release.",
+        f"Give the role the right (for Deltek: Transaction Entry and Posting), {_RELEASE}.",
     ),
     HoldReason.UNKNOWN_OUTCOME: Explanation(
         "A write was sent, no answer came, and looking has not settled it.",
-        "Look for the number in the ERP and say what you find.",
+        "Look for the number in the ERP and say what you find: `mlc holds resolve` with `--as posted`, `--as absent` "
+        "or `--as closed`.",
     ),
     HoldReason.INTERNAL_ERROR: Explanation(
         "A defect of ours stopped this order; nothing was posted for this step.",
-        "Report it with the order's number; release it after the fix.",
+        f"Report it with the order's number; install the release that mends it, {_RELEASE}.",
     ),
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from mlc_common.store.pool import Pool
+from mlc_common.store.pool import Connection, Pool
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,18 @@ async def unsettled(pool: Pool) -> int:
         where not (state = 'held') and settled_seq < newest_seq
     """
     return int(await pool.fetchval(query))
+
+
+async def held_keys(connection: Connection | Pool, flow: str, order_key: str) -> set[UUID]:
+    """The documents of an order that are held and not in the books: how they are booked is still open."""
+    query = """
+        select document_key from posting_documents
+        where flow = $1 and order_key = $2 and state = 'held' and posted is null
+    """
+    return {row["document_key"] for row in await connection.fetch(query, flow, order_key)}
+
+
+async def held_orders(connection: Connection | Pool, reason: str) -> list[tuple[str, str]]:
+    """Flow and key of every order that is held for a reason."""
+    query = "select distinct flow, order_key from posting_documents where state = 'held' and reason = $1"
+    return [(row["flow"], row["order_key"]) for row in await connection.fetch(query, reason)]

@@ -115,6 +115,11 @@ class Mapping(Rule):
         default="park",
         description="When the accounting period is closed: park = hold the document; next_open = post it there.",
     )
+    after_posting: Literal["adjust", "hold"] = Field(
+        default="adjust",
+        description="When an order changes after its document was posted: adjust = post the difference as a document "
+        "of its own; hold = a person decides. A cancelled order is credited either way.",
+    )
     memo: Memo = Memo()
     _version: str = PrivateAttr(default="")
 

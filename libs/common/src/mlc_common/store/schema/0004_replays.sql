@@ -37,7 +37,18 @@ create index replay_orders_open on replay_orders (flow, order_key) where not dec
 -- The states that the replay in work has folded anew.
 create table replay_states (like order_states including all);
 
+-- What came of each request of a person (release, resolution, replay), per order: the commands, or why there are none.
+-- Written with them; whoever asked reads it here.
+create table answered_requests (
+    request_id uuid not null,
+    flow text not null,
+    order_key text not null,
+    commands uuid[] not null default '{}',
+    note text not null default '',
+    primary key (request_id, flow, order_key)
+);
+
 -- migrate: rollback
 
-drop table replay_states, replay_orders, replays;
+drop table answered_requests, replay_states, replay_orders, replays;
 alter table order_states drop column newest_offset, drop column newest_event;

@@ -1,0 +1,53 @@
+"""Decide anew about one order of a replay: its events folded from the first on, what was commanded kept. Pure.
+
+Nothing is commanded that was commanded before. How a document is booked that is held, and not in the books, is decided
+by today's rules; what is posted stays as it was booked, unless that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from mlc_mapper.decide import decide_again, release, wanted_fetch
+from mlc_mapper.decision import Decision
+from mlc_mapper.evolve import asked
+from mlc_mapper.mapping import Mapping
+from mlc_mapper.state import OrderState
+
+
+def with_commands(folded: OrderState, known: OrderState | None) -> OrderState:
+    """What the events give, with what was commanded and asked for."""
+    if known is None:
+        return folded
+    return folded.model_copy(update={"wishes": known.wishes, "seq": known.seq, "asked": known.asked})
+
+
+def decide_anew(
+    state: OrderState,
+    mapping: Mapping,
+    *,
+    cause: str,
+    released: Collection[UUID] = (),
+    held: Collection[UUID] = (),
+    rebook: bool = False,
+) -> Decision:
+    """Decide about an order of a replay.
+
+    Args:
+        state: See ``with_commands``.
+        mapping: The rules in force.
+        cause: Id of the request.
+        released: Documents that a person released; commanded even if nothing changed.
+        held: Documents that are held and not in the books.
+        rebook: What is posted is to be corrected, too.
+    """
+    known = [key for key in released if key in state.wishes]
+    if known:
+        return release(state, mapping, cause=cause, documents=known, rebook=rebook)
+    request = wanted_fetch(state, mapping)
+    if request is not None:  # its answer decides
+        fetches = () if request.fetch_id in state.asked else (request,)
+        return Decision(state=asked(state, request.fetch_id), fetches=fetches)
+    again = [key for key, last in state.wishes.items() if last.live] if rebook else []
+    return decide_again(state, mapping, cause=cause, released=again, anew=held, rebook=rebook)
