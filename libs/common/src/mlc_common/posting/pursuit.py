@@ -200,6 +200,8 @@ class Pursuit(Afterwards):
 
     async def _settle(self) -> None:
         """Follow what was announced to its end: adopt, finish, or prove it absent."""
+        if self._row.plan is None and not await self._recall():
+            return None
         document, plan = self._pursued()
         if self._row.state is State.POSTED:
             return await self._verify([])
@@ -215,6 +217,22 @@ class Pursuit(Afterwards):
             if newer:
                 return await self._supersede(found, drafts)
         return await self._take_up(rules.judge(found), found, [])
+
+    async def _recall(self) -> bool:
+        """Plan what a rebuilt ledger says may have been sent: the log was told of its wish, and not yet of its plan.
+
+        Returns:
+            Whether there is anything to look for.
+        """
+        row = self._row
+        document = row.pursued or rules.document_of(row, self._rows, self._gateway.limits)
+        if document is None:
+            await self._record(Step(State.INTENDED, "nothing to look for"), intent="clear")
+            return False
+        plan, seq = await self._plan(document), row.pursued_seq if row.pursued else row.newest.seq
+        steps = Step(State.LOOKING, "after a rebuild"), Step(State.UNKNOWN, "after a rebuild")
+        await self._record(*steps, pursued=document, pursued_seq=seq, plan=plan)
+        return True
 
     def _let_pass(self) -> None:
         """Wait while what was announced may still take effect, or a look may still show what was before it.
