@@ -1,0 +1,140 @@
+"""One run: a tenant, its schedule, everything healed, everything at rest, the verdict."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos.crew import Crew
+from chaos.deeds import Deeds
+from chaos.model import verdict
+from chaos.processes import ForgedRehearsal
+from chaos.rest import NotAtRest, Quiet
+from chaos.schedule import Schedule
+from chaos.stand import Stand, tenant
+from mlc_cli.mappings import reader
+from mlc_common.store import holds
+from mlc_common.store.pool import connect
+
+_REST_S, _REST_PER_ORDER_S = 90.0, 0.5
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run came to.
+
+    Attributes:
+        wrong: Everything that must not be; empty = the run passed.
+        exits: Parts that ended by themselves.
+        counts: What was done.
+        seconds: How long its phases took.
+    """
+
+    seed: int
+    orders: int
+    documents: int
+    wrong: tuple[str, ...]
+    exits: tuple[str, ...]
+    counts: Counter[str]
+    seconds: dict[str, float]
+    folder: Path
+    holds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.wrong
+
+
+async def run(
+    stand: Stand, schedule: Schedule, folder: Path, *, tell: Callable[[str], None] = lambda _: None
+) -> Result:
+    """Carry a schedule out.
+
+    Args:
+        stand: The servers.
+        schedule: What is done.
+        folder: A folder that does not exist yet; it is removed when the run passed.
+        tell: Called with what is going on.
+    """
+    began = time.monotonic()
+    counts: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
+
+    def lap(name: str) -> None:
+        seconds[name] = round(time.monotonic() - began - sum(seconds.values()), 1)
+
+    async with tenant(stand, folder, schedule.world) as rig:
+        (folder / "schedule.json").write_text(schedule.dump(), encoding="utf-8")
+        crew = Crew(rig, schedule.world.parts, counts)
+        try:
+            tell("starting")
+            await crew.start()
+            lap("starting")
+            deeds = Deeds(stand, rig, crew)
+            for number, step in enumerate(schedule.steps):
+                crew.check()
+                tell(f"step {number + 1} of {len(schedule.steps)}")
+                await deeds.do(step)
+            lap("shopping")
+            tell("coming to rest")
+            await deeds.heal()
+            wrong = [*deeds.wrong, *await _rest(rig, crew, schedule.orders)]
+            lap("coming to rest")
+            found, documents, held = await _judged(rig, deeds)
+            lap("judging")
+        finally:
+            await crew.stop()
+    if not wrong and not found:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Result(
+        schedule.seed,
+        len(deeds.diary.ids),
+        documents,
+        (*wrong, *found),
+        tuple(crew.exits),
+        counts,
+        seconds,
+        folder,
+        held,
+    )
+
+
+async def _rest(rig: ForgedRehearsal, crew: Crew, orders: int) -> list[str]:
+    try:
+        await Quiet.wait(rig, crew, within_s=_REST_S + _REST_PER_ORDER_S * orders)
+    except NotAtRest as why:
+        return [f"it does not come to rest: {why}"]
+    return []
+
+
+async def _judged(rig: ForgedRehearsal, deeds: Deeds) -> tuple[list[str], int, Counter[str]]:
+    shop, erp = await rig.shop_truth(), await rig.erp_truth()
+    (rig.folder / "shop.json").write_text(_text(shop), encoding="utf-8")
+    (rig.folder / "erp.json").write_text(_text(erp), encoding="utf-8")
+    pool = await connect(rig.environment["DATABASE_URL"], application="chaos", most=1)
+    try:
+        held = [(int(one.order_key.rpartition(":")[2]), one.reason) for one in await holds.held(pool)]
+    finally:
+        await pool.close()
+    wrong = verdict(shop, erp, held, deeds.diary, _currencies())
+    return wrong, len(erp["posted_files"]), Counter(reason for _, reason in held)
+
+
+def _currencies() -> set[str]:
+    """What the mapping of the run posts, from its own text."""
+    import yaml
+
+    mapping: dict[str, Any] = yaml.safe_load(reader("example")())
+    return set(mapping["currencies"])
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return json.dumps(value, indent=1, ensure_ascii=False)
