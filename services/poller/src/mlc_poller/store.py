@@ -35,14 +35,19 @@ async def cursor(pool: Pool, connection: str, what: str) -> datetime | None:
 async def complete(pool: Pool, event: PollCompleted, outgoing: Outgoing) -> None:
     """Move the cursor and write ``PollCompleted`` to the outbox, in one transaction; a cursor never steps back."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            """
-            insert into poll_cursors as c (connection, what, read_until) values ($1, $2, $3)
-            on conflict (connection, what) do update set read_until = greatest(c.read_until, excluded.read_until)
-            """,
-            event.connection, event.what, event.until,
-        )  # fmt: skip
+        await move_cursor(connection, event)
         await outbox.add(connection, PRODUCER, [outgoing])
+
+
+async def move_cursor(connection: Connection, event: PollCompleted) -> None:
+    """Fold one ``PollCompleted``, within the caller's transaction; a cursor never steps back."""
+    await connection.execute(
+        """
+        insert into poll_cursors as c (connection, what, read_until) values ($1, $2, $3)
+        on conflict (connection, what) do update set read_until = greatest(c.read_until, excluded.read_until)
+        """,
+        event.connection, event.what, event.until,
+    )  # fmt: skip
 
 
 async def ask(connection: Connection, requests: Sequence[FetchRequested]) -> None:
@@ -68,6 +73,23 @@ async def due(pool: Pool, connection: str, most: int) -> list[Fetch]:
 async def fetched(pool: Pool, fetch: Fetch) -> None:
     """The snapshot is on the log."""
     await pool.execute("delete from fetch_queue where fetch_id = $1", fetch.fetch_id)
+
+
+async def asked_of(pool: Pool, subjects: Sequence[str]) -> set[str]:
+    """Which of these orders, by the subject of their events, a snapshot was asked for of."""
+    rows = await pool.fetch(
+        """
+        select distinct subject from fetch_queue f
+        join unnest($1::text[]) as s (subject) on s.subject = f.connection || ':order:' || f.order_id
+        """,
+        list(subjects),
+    )
+    return {row["subject"] for row in rows}
+
+
+async def answered(pool: Pool, fetch_ids: Sequence[UUID]) -> None:
+    """These snapshots are on the log."""
+    await pool.execute("delete from fetch_queue where fetch_id = any($1::uuid[])", fetch_ids)
 
 
 async def postpone(pool: Pool, fetch: Fetch, seconds: float) -> None:

@@ -110,9 +110,10 @@ class Outcome(Event):
     """One transition of one document in the posting engine; ``version`` grows by one per row change.
 
     Together these tell the whole ledger, so that a rebuild decides nothing (architecture §2): ``document`` and ``plan``
-    are what is brought into the ERP from this transition on (in ``looking`` only), ``adjusts`` is the key of the
-    document that this one corrects, ``settled_seq`` and ``pursued_seq`` are the seqs of the last command that is
-    settled and of the one that is pursued, ``sent`` whether a draft of ours may be in the ERP.
+    are what is brought into the ERP from this transition on (in ``looking``; in ``resolved``, ``document`` is what
+    stands in the books by a person's word), ``adjusts`` is the key of the document that this one corrects,
+    ``settled_seq`` and ``pursued_seq`` are the seqs of the last command that is settled and of the one that is pursued,
+    ``sent`` whether a draft of ours may be in the ERP.
     """
 
     event_type: ClassVar[str] = "mlc.outcome.v1"

@@ -285,7 +285,7 @@ class PostgresLedger:
             response_class=step.response,
             fencing=lease.fencing,
             at=now,
-            document=document if begun else None,
+            document=document if begun else row.posted if step.state is State.RESOLVED else None,
             plan=dict(row.plan.resolved) if row.plan and begun else {},
             adjusts=row.adjusts,
             settled_seq=row.settled_seq,

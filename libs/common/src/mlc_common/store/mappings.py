@@ -44,3 +44,8 @@ async def current(connection: Connection | Pool) -> list[AppliedMapping]:
         AppliedMapping(r["flow"], r["version"], r["store"], r["erp"], r["body"], tuple(r["needs"]), r["since"])
         for r in rows
     ]
+
+
+async def erps(connection: Connection | Pool) -> list[str]:
+    """Every ERP connection that a mapping ever named: each has a topic of commands, also when no flow uses it now."""
+    return [row["erp"] for row in await connection.fetch("select distinct erp from mappings order by erp")]

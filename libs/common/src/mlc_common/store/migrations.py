@@ -18,8 +18,12 @@ _LOCK = 0x6D6C6300  # "mlc"
 _QUIET = logging.getLogger("mlc.migrations")
 
 
-async def apply(dsn: str) -> None:
+async def apply(dsn: str, *, schema: str = "public") -> None:
     """Bring the database to the newest schema.
+
+    Args:
+        dsn: The database.
+        schema: Where the tables are made; a schema of its own is a generation beside the one in force.
 
     Raises:
         ConfigurationError: the address does not work, or its user may not create tables.
@@ -31,14 +35,17 @@ async def apply(dsn: str) -> None:
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
         with explaining(dsn):
-            await _apply(connection)
+            if schema != "public":
+                await connection.execute(f'create schema if not exists "{schema}"')
+                await connection.execute(f'set search_path to "{schema}"')
+            await _apply(connection, schema)
     finally:
         await connection.close()
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> None:
     try:
-        await migrate.apply(connection, Path(__file__).parent / "schema", schema_name="public", logger=_QUIET)
+        await migrate.apply(connection, Path(__file__).parent / "schema", schema_name=schema, logger=_QUIET)
     except BadMigrationError as error:
         if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
             raise error.__cause__ from None

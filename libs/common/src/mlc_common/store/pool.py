@@ -16,6 +16,7 @@ UNAVAILABLE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that is cut while a statement is being prepared
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -43,7 +44,7 @@ class _Stateless(asyncpg.Connection):
         return ""
 
 
-async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) -> Pool:
+async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8, schema: str = "") -> Pool:
     """Open a pool.
 
     Args:
@@ -51,6 +52,7 @@ async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) 
         application: Shown in ``pg_stat_activity``.
         least: Connections kept open.
         most: Connections at the most.
+        schema: Where tables are, instead of where the server looks by itself.
 
     Raises:
         ConfigurationError: the address is none, the server refuses the user or does not know the database.
@@ -63,7 +65,7 @@ async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8) 
             max_size=most,
             timeout=CONNECT_S,
             command_timeout=60,
-            server_settings={"application_name": application},
+            server_settings={"application_name": application} | ({"search_path": schema} if schema else {}),
             connection_class=_Stateless,
         )
 
