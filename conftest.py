@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from mlc_localstack import create_database, drop_database, with_database
 
-pytest_plugins = ["mlc_localstack.pytest_plugin"]
+pytest_plugins = ["mlc_localstack.pytest_plugin", "mlc_localstack.planted"]
 
 # Properties are judged without a stopwatch: a slow machine is no counter-example.
 settings.register_profile("shared-machine", deadline=None)

@@ -28,6 +28,7 @@ from mlc_common.store import holds
 from mlc_common.store.pool import Pool
 from mlc_common.store.pool import connect as connect_pool
 from mlc_common.vault import Vault
+from mlc_localstack.planted import plant_address, planted, search
 from mlc_vendors.woocommerce.signature import sign
 
 from . import books
@@ -199,6 +200,7 @@ class Tenant:
         name, key_file = self.rig.environment["MLC_TENANT"], Path(self.rig.environment["MLC_VAULT_KEY_FILE"])
         vault = await Vault.start(self.pool, key_file, name)
         secret: SecretStr = await vault.get(STORE, "webhook_secret")
+        planted(secret.get_secret_value(), what="the webhook secret of the shop")
         return {
             "Content-Type": "application/json",
             "X-WC-Webhook-Topic": topic,
@@ -218,6 +220,18 @@ class Tenant:
         """Where our gateway takes this shop's webhooks."""
         part = self.rig.parts.get("ingest") or self.rig.parts["all"]
         return f"{part.told['ingest']}/hooks/{STORE}"
+
+    async def reveals_nothing(self) -> None:
+        """Fail the run if a secret that was planted is in an event of ours or in what the health port shows."""
+        await self.signed(b"")
+        for topic in self.topics.all(ERP):
+            async for record in read_topic(self.rig.environment["KAFKA_BOOTSTRAP_SERVERS"], topic):
+                head = b"\n".join(value for _, value in record.headers)
+                search(head + b"\n" + (record.value or b""), f"{record.topic}/{record.partition}/{record.offset}")
+        for part in self.rig.parts.values():
+            if part.running and "health" in part.told:
+                page = await self.rig.http.get(f"{part.told['health']}/metrics")
+                search(page.content, f"the metrics of {part.name}")
 
     async def webhooks_active(self) -> None:
         """Wait until the shop knows every webhook of ours, each once and active."""
@@ -291,6 +305,14 @@ async def opened(
     Args:
         parts: What is started, one process each; ``all`` = all in one.
     """
+    passwords = {name: planted(what=f"the {name} of the ERP") for name in ("password", "client_secret")}
+    login = {
+        "users": {"ML_CONNECTOR": {"password": passwords["password"]}},
+        "client_secret": passwords["client_secret"],
+    }
+    plant_address(server_dsn, what="the password of the database")
+    for half in ("a1", "b2"):
+        planted(half * 20, what="a key of the shop")
     quiet = dict.fromkeys(("MLC_POLLER_INTERVAL_SECONDS", "MLC_POLLER_SWEEP_SECONDS"), NEVER_S)
     async with rehearsal(
         folder,
@@ -298,11 +320,11 @@ async def opened(
         server_dsn=server_dsn,
         tenant=f"e2e-{secrets.token_hex(4)}",
         shop={"auto_run": True, **(shop or {})},
-        erp={"rate_limit": None, **(erp or {})},
+        erp={"rate_limit": None, **login, **(erp or {})},
         **(quiet | environment),
     ) as rig:
         await asyncio.gather(
-            connect(rig, mapping=mapping, contract=contract, erp_settings=erp_settings),
+            connect(rig, mapping=mapping, contract=contract, erp_settings=erp_settings, erp_secrets=passwords),
             *(rig.part(name).start() for name in parts),
         )
         async with _insight(rig) as (pool, eyes):
@@ -311,6 +333,7 @@ async def opened(
                 await tenant.webhooks_active()
                 await tenant.polls(2)  # at the start, and because the webhooks were missing
             yield tenant
+            await tenant.reveals_nothing()
 
 
 @asynccontextmanager

@@ -5,12 +5,15 @@ The patience of this tenant's contract is cut to seconds, or proving that someth
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import pytest_asyncio
+
+from mlc_localstack.planted import planted
 
 from .tenants import DONATION, Tenant, opened
 from .waiting import until
@@ -168,10 +171,11 @@ async def test_an_erp_that_is_down_costs_time_and_nothing_else(tenant: Tenant) -
 
 
 async def test_a_new_password_is_used_as_soon_as_it_was_rotated(tenant: Tenant) -> None:
-    await tenant.rig.tell_erp("users", name="ML_CONNECTOR", password="another-password")
+    another = planted(what="the new password of the ERP")
+    await tenant.rig.tell_erp("users", name="ML_CONNECTOR", password=another)
     await tenant.rig.tell_erp("tokens/revoke")
     secrets = tenant.rig.folder / "new.json"
-    secrets.write_text('{"password": "another-password"}')
+    secrets.write_text(json.dumps({"password": another}))
     await tenant.rig.mlc("connection", "rotate", "deltek", "--secret", "password", "--secrets", str(secrets))
     order = await tenant.sell()
     await tenant.booked(order["id"], {"IN": "3.33"})

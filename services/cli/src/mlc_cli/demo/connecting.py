@@ -23,6 +23,7 @@ async def connect(
     contract: dict[str, Any] | None = None,
     erp_settings: Mapping[str, str] | None = None,
     shop_settings: Mapping[str, str] | None = None,
+    erp_secrets: Mapping[str, str] | None = None,
 ) -> None:
     """Store both connections and put the mapping in force.
 
@@ -32,6 +33,7 @@ async def connect(
         contract: What differs from the default tenant contract.
         erp_settings: What differs from the settings that the ERP's connection gets here.
         shop_settings: The same for the store's.
+        erp_secrets: What differs from the secrets that a sandbox has unless it is told others.
     """
     _write_env(rig)
     shop = {"url": rig.shop_url, "allow_private": "true", "rate_per_s": "null", **(shop_settings or {})}
@@ -48,6 +50,7 @@ async def connect(
         **(erp_settings or {}),
     }
     secrets = {"password": "sandbox-password", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+    secrets |= erp_secrets or {}
     await asyncio.gather(
         _add(rig, STORE, "woocommerce", shop, keys),
         _add(rig, ERP, "deltek", erp, secrets),
