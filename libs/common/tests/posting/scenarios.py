@@ -62,6 +62,10 @@ SCENARIOS = (
         lambda o: [o.invoice("100.00"), o.credit("30.00"), o.withdraw_credit()],
     ),
     _adjusted(
+        "cancelled, refunded, back",
+        lambda o: [o.invoice("100.00"), o.withdraw(), o.credit("30.00"), o.invoice("100.00")],
+    ),
+    _adjusted(
         "refunded, cancelled, refund deleted, back",
         lambda o: [o.invoice("100.00"), o.credit("30.00"), o.withdraw(), o.withdraw_credit(), o.invoice("90.00")],
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from mlc_common.accounting import HoldReason
@@ -172,12 +174,25 @@ async def test_a_cancellation_of_what_was_refunded_whole_makes_no_credit(bench: 
     assert bench.states() == [State.WITHDRAWN, State.VERIFIED]
 
 
-async def test_a_refund_after_the_cancellation_credit_is_held(bench: Bench, order: Order) -> None:
+async def test_a_refund_after_the_cancellation_is_returned_by_it_already(bench: Bench, order: Order) -> None:
     await bench.settle(order.invoice("100.00"))
     await bench.settle(order.withdraw())
     await bench.settle(order.credit("30.00"))
 
-    assert bench.ledger.rows()[-1].reason == HoldReason.CREDIT_EXCEEDS_INVOICE
+    assert bench.row("credit_note").state is State.WITHDRAWN
+    assert bench.books() == ["invoice 100.00", "credit_note 100.00"]
+    assert bench.steps()[-1] == "withdrawn: returned by the cancellation"
+
+
+async def test_it_is_credited_when_the_order_comes_back(bench: Bench) -> None:
+    order = Order("1001", adjusting="difference")
+    await bench.settle(order.invoice("100.00"))
+    await bench.settle(order.withdraw())
+    await bench.settle(order.credit("30.00"))
+    await bench.settle(order.invoice("100.00"))
+
+    assert bench.net() == Decimal("70.00")
+    assert bench.row("credit_note").state is State.VERIFIED
 
 
 async def test_a_refund_deleted_in_the_store_after_posting_is_held(bench: Bench, order: Order) -> None:

@@ -60,16 +60,16 @@ class Pursuit(Afterwards):
         if row.posted is not None and row.adjusts is None:
             return await self._after_posting(row.posted)
         self._not_settled_by_hand()
-        document = rules.document_of(row, self._rows, self._gateway.limits)
-        if isinstance(document, CreditNote) and rules.judge_credit(self._rows, document, row.key).withdrawn:
-            document = None
-        if document is not None:
+        document, why_not = rules.document_of(row, self._rows, self._gateway.limits), ""
+        if isinstance(document, CreditNote):
+            why_not = rules.judge_credit(self._rows, document, row.key)
+        if document is not None and not why_not:
             return await self._pursue(document)
         if row.sent:  # a draft of ours must not stay behind
             return await self._give_up()
         if row.adjusts is None and isinstance(row.wish, HeldWish):
             raise Held(row.wish.reason, row.wish.detail, fix=row.wish.fix)
-        return await self._close(State.WITHDRAWN)
+        return await self._close(State.WITHDRAWN, why_not)
 
     # -- a new document
 

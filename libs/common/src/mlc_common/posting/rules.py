@@ -6,7 +6,6 @@ No I/O, no clock. Each rule cites architecture §5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from uuid import UUID
@@ -42,7 +41,9 @@ def _wanted_again(row: DocumentRow, rows: Sequence[DocumentRow]) -> bool:
     if not isinstance(wish.document, CreditNote):
         return False
     invoice = next((other for other in rows if other.key == wish.document.invoice), None)
-    return invoice is not None and invoice.posted is not None and invoice.state is not State.WITHDRAWN
+    if invoice is None or invoice.posted is None or invoice.state is State.WITHDRAWN:
+        return False
+    return all(adjustment.is_final for adjustment in adjusting.adjustments_of(invoice, rows))
 
 
 class Sight(Enum):
@@ -84,15 +85,12 @@ def wait_for_absence(intent_age_s: float | None, absent_looks: int, limits: Limi
     return 0.0 if absent_looks >= limits.absent_looks else limits.look_gap_s
 
 
-@dataclass(frozen=True)
-class CreditVerdict:
-    """Whether a credit may be posted: ``withdrawn`` when its invoice vanished before it was posted."""
-
-    withdrawn: bool
-
-
-def judge_credit(rows: Sequence[DocumentRow], credit: CreditNote, key: UUID) -> CreditVerdict:
+def judge_credit(rows: Sequence[DocumentRow], credit: CreditNote, key: UUID) -> str:
     """Check a credit against its invoice and the credits already posted.
+
+    Returns:
+        Why it is not to be posted after all: its invoice vanished before it was posted, or was credited whole when its
+        order was cancelled. Empty: it may be posted.
 
     Raises:
         Held: there is no invoice of ours, or the credits would exceed it.
@@ -102,19 +100,21 @@ def judge_credit(rows: Sequence[DocumentRow], credit: CreditNote, key: UUID) -> 
         raise Held(HoldReason.NO_INVOICE, f"{credit.number} credits {credit.invoice_number}, which we never posted.")
     if invoice.posted is None:
         if invoice.state is State.WITHDRAWN:
-            return CreditVerdict(withdrawn=True)
+            return "its invoice is withdrawn"
         raise Held(HoldReason.NO_INVOICE, f"{credit.number} credits {credit.invoice_number}, which is not posted.")
     booked = [(adjusting.invoice_key_of(row, rows), row.posted) for row in rows if row.posted and row.key != key]
     ours = [document for of, document in booked if of == credit.invoice]
     invoiced = sum((one.total for one in ours if isinstance(one, Invoice)), Decimal(0))
     returned = sum((one.total for one in ours if isinstance(one, CreditNote)), Decimal(0))
     if returned + credit.total > invoiced:
+        if invoice.state is State.WITHDRAWN:
+            return "returned by the cancellation"
         raise Held(
             HoldReason.CREDIT_EXCEEDS_INVOICE,
             f"{credit.number} of {credit.total} {credit.currency}: {invoice.posted.number} was {invoiced}, "
             f"of which {returned} is already returned.",
         )
-    return CreditVerdict(withdrawn=False)
+    return ""
 
 
 def document_of(row: DocumentRow, rows: Sequence[DocumentRow], limits: Limits) -> Invoice | CreditNote | None:

@@ -58,9 +58,9 @@ class RowWriting:
         )
         await self._record(Step(State.HELD, "held"), keep_reason=True, attempts=0)
 
-    async def _close(self, state: State) -> None:
+    async def _close(self, state: State, why: str = "") -> None:
         seq = self._row.newest.seq
-        await self._record(Step(state), intent="clear", settled_seq=seq, pursued_seq=seq, attempts=0)
+        await self._record(Step(state, why), intent="clear", settled_seq=seq, pursued_seq=seq, attempts=0)
 
     async def _retry(self, error: Retryable) -> float:
         attempts = self._row.attempts + 1
