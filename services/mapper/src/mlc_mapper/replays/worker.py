@@ -39,7 +39,7 @@ from mlc_mapper.store import CONSUMER, Key, StateTable, StoredState
 _log = structlog.get_logger(__name__)
 
 LEASE = "mapper:replays"
-LEASE_S = 60.0
+LEASE_S = 30.0
 _IDLE_S, _PAUSE_S = 2.0, 1.0
 _PAGE = 200
 _FEW = 1000

@@ -1,0 +1,27 @@
+"""A process that works replays off, to be killed at a named point: python replaying.py BROKERS DSN TENANT."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from mlc_common.clock import SystemClock
+from mlc_common.events import Topics
+from mlc_common.store.pool import connect
+from mlc_mapper.replays import worker
+
+worker.LEASE_S = 0.5
+
+
+async def main(brokers: str, dsn: str, tenant: str) -> None:
+    """Work off what waits."""
+    pool = await connect(dsn, application="replaying", most=3)
+    owner = f"child {os.getpid()}"
+    replays = worker.Replays(pool, Topics(tenant), SystemClock(), brokers=brokers, owner=owner, wake=lambda: None)
+    await replays.work_off()
+    await pool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
