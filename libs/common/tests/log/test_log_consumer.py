@@ -17,6 +17,7 @@ from mlc_common.errors import ConfigurationError, Retryable
 from mlc_common.log import LogProducer, Record
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.store.positions import Overtaken
+from mlc_common.telemetry import MetricsRegistry
 
 from .conftest import Publish, event
 
@@ -81,7 +82,12 @@ class Reading:
 
     def __init__(self, bootstrap: str, topic: str, recorder: Recorder, clock: SystemClock | None = None) -> None:
         consumer = LogConsumer(
-            bootstrap, [topic], group=f"{topic}.test", handler=recorder, clock=clock or SystemClock()
+            bootstrap,
+            [topic],
+            group=f"{topic}.test",
+            handler=recorder,
+            clock=clock or SystemClock(),
+            metrics=MetricsRegistry(),
         )
         self.ready = asyncio.Event()
         self.task = asyncio.create_task(consumer.run(self.ready))
@@ -273,6 +279,48 @@ async def test_two_consumers_share_the_partitions_and_one_takes_over_from_the_ot
         await shared.changed.wait_for(lambda: len(shared.handled) >= 40)
 
     assert sorted(shared.handled, key=int) == [str(n) for n in range(40)]
+
+
+class Interrupted(Recorder):
+    """One that stops in the middle of its first batch, and counts how often partitions are given out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self.place = ("", 0)
+        self.rounds = 0
+
+    async def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        await super().assigned(partitions)
+        self.rounds += 1
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        self.place = (topic, partition)
+        self.begun.set()
+        await self.go_on.wait()
+        await super().handle(topic, partition, records)
+
+
+async def test_a_partition_that_is_taken_away_in_the_middle_of_a_batch_stops_nobody(
+    start: Start, publish: Publish
+) -> None:
+    """R16: a rebalance in the middle of a write."""
+    first = Interrupted()
+    await publish("a")
+    reading = start(first)
+    await asyncio.wait_for(first.begun.wait(), WITHIN_S)
+    while first.place in first.owned:  # until chance gives it to one of the others
+        rounds = first.rounds
+        await asyncio.wait_for(start(Recorder()).ready.wait(), WITHIN_S)
+        async with asyncio.timeout(WITHIN_S), first.changed:
+            await first.changed.wait_for(lambda rounds=rounds: first.rounds > rounds)  # type: ignore[misc] # a bound default
+    first.go_on.set()
+    await first.until("a")
+    ended, _ = await asyncio.wait({reading.task}, timeout=0.3)
+
+    assert not ended
 
 
 @asynccontextmanager

@@ -225,9 +225,14 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             self._consumer.seek(at, offset)
 
     def _measure_lag(self, at: TopicPartition, position: int) -> None:
-        """How far our own position is behind the end of the log, as the last fetch saw it."""
-        end = self._consumer.highwater(at) if self._consumer is not None else None
-        if self._metrics is not None and end is not None:
+        """How far our own position is behind the end of the log, as the last fetch saw it.
+
+        Of a partition that was taken away while its batch was in work, nobody here knows the end any more.
+        """
+        if self._metrics is None or self._consumer is None or at not in self._consumer.assignment():
+            return
+        end = self._consumer.highwater(at)
+        if end is not None:
             gauge = self._metrics.consumer_lag.labels(self._group, at.topic, str(at.partition))
             gauge.set(max(0, end - position))
 
