@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlc_common.clock import SystemClock
-from mlc_sandbox.deltek import control
+from mlc_sandbox.deltek import control, tampering
 from mlc_sandbox.deltek.app import create_app
 from mlc_sandbox.server import serve
 from mlc_vendors.deltek import (
@@ -109,6 +109,17 @@ async def test_rows_of_several_invoices_come_in_one_look_up(tenant: Tenant) -> N
     assert tenant.calls - before == 4, "21 rows, seven a page, and a look at an empty one"
     assert await tenant.client.ledger_rows_of_invoices([]) == []
     assert await tenant.client.ledger_rows_of_invoices(["WA99999"]) == []
+
+
+async def test_an_invoice_that_is_posted_twice_is_found_twice_wherever_the_pages_end(tenant: Tenant) -> None:
+    """Its rows are in no order of their own: on the end of a page, one could be on neither page."""
+    for number in range(1, 31):
+        await tenant.post(number, "10.00")
+    for number in range(1, 31):
+        tampering.repeat_posting(tenant.app.state.api, {"batch": f"IN-WC01-{number}"})
+    for _ in range(5):
+        rows = await tenant.client.ledger_rows_of_invoices([f"WA{number:05d}" for number in range(1, 31)])
+        assert len(rows) == 60
 
 
 async def test_an_invoice_of_somebody_else_under_our_number_is_among_the_rows(tenant: Tenant) -> None:

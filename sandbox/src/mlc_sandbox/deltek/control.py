@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mlc_sandbox.control import BadControl, guarded, json_answer, json_body
-from mlc_sandbox.deltek import kinds, seed
+from mlc_sandbox.deltek import kinds, seed, tampering
 from mlc_sandbox.deltek.api import Double, VendorApi
 from mlc_sandbox.deltek.drafts import read_file
 from mlc_sandbox.deltek.entry import forget, store_new
@@ -52,6 +52,9 @@ def extra_routes(api: VendorApi) -> list[Route]:
         "/half-posts": stop_a_run,
         "/doubles": double_calls,
         "/foreign-invoices": post_foreign_invoice,
+        "/books/remove": tampering.remove_posting,
+        "/books/repeat": tampering.repeat_posting,
+        "/books/alter": tampering.alter_posting,
     }
     routes = [Route(path, guarded(_handler(api, action)), methods=["POST"]) for path, action in actions.items()]
     return [*routes, Route("/tenant", guarded(_tenant(api)), methods=["GET"])]

@@ -1,12 +1,14 @@
 """The ledger: posted rows by type, account balances, posting sequences, and the receivables they leave.
 
-Everything in it was posted; nothing is ever changed or removed, as in the real system. Sums are kept while posting,
-so that a reader of thousands of rows stays quick.
+Everything in it was posted; nothing is ever changed or removed, as in the real system, but where a test tampers with
+it. Sums are kept while posting, so that a reader of thousands of rows stays quick.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -68,6 +70,7 @@ class Ledger:
     ar_details: Table = field(default_factory=lambda: _numbered(AR_DETAIL_COLUMNS, ("WBS1Invoice", "Invoice")))
     ar_receipts: Table = field(default_factory=lambda: _numbered(AR_RECEIPT_COLUMNS, ("WBS1Invoice", "Invoice")))
     currency_of: dict[tuple[str, str], str] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def table(self, transtype: str) -> Table:
         """The posted rows of one type."""
@@ -78,8 +81,19 @@ class Ledger:
     def add(self, row: Row) -> None:
         """Store one posted row and move its account's balance."""
         table = self.table(row["TransType"])
-        table.put({**ledger_row(), **row, "#": len(table)})
+        table.put({**ledger_row(), **row, "#": next(self.numbers)})
         self.balances[row["TransactionCurrencyCode"]][row["Account"]] += row["TransactionAmount"]
+
+    def remove(self, row: Row) -> None:
+        """Take a stored row out: what no tenant does."""
+        self.table(row["TransType"]).remove(row["#"])
+        self.balances[row["TransactionCurrencyCode"]][row["Account"]] -= row["TransactionAmount"]
+
+    def change(self, row: Row, by: Decimal) -> None:
+        """Change the amount of a stored row: what no tenant does."""
+        self.balances[row["TransactionCurrencyCode"]][row["Account"]] += by
+        amounts = {name: row[name] + by for name in ("Amount", "TransactionAmount")}
+        self.table(row["TransType"]).change(row, amounts)
 
     def next_sequence(self, period: int, first: int) -> int:
         """The number of the next posting run of a period; runs restart in each period."""

@@ -47,12 +47,16 @@ class Listing(Transactions):
                 yield Posting(batch=batch, invoice=invoice)
 
     async def ledger_rows_of_invoices(self, numbers: Sequence[str]) -> list[LedgerRow]:
-        """Everything that was posted under these invoice numbers, by whatever file and project; debits positive."""
+        """Everything that was posted under these invoice numbers, by whatever file and project; debits positive.
+
+        A file that was posted twice has rows of one key twice: none of these may get lost between two pages.
+        """
         if not numbers:
             return []
         column = LedgerRow.column("invoice")
         key = tuple(LedgerRow.column(name) for name in ("period", "post_seq", "pkey"))
-        lookup = Lookup(either=[Condition(column, number) for number in numbers], key=key, order=key[-1])
+        either = [Condition(column, number) for number in numbers]
+        lookup = Lookup(either=either, key=key, order=key[-1], alone=len(numbers) > 1)
         call = Call(endpoint="ledger", values=self._ledger().values, long=len(numbers) > _IN_AN_ADDRESS)
         try:
             rows = await self._calls.list_of(call, lookup, LedgerRow, None, **self._credit_column)

@@ -81,6 +81,8 @@ class Lookup:
         order: A column that is unique within the look-up: without an order pages overlap.
         extra: More query parameters.
         most: More rows than this mean that something is wrong.
+        alone: Rows of one order must not meet at the end of a page: which of them stands on which page is chance, and
+            one of them may be on none. Then the look-up is refused, to be divided otherwise.
     """
 
     key: tuple[str, ...]
@@ -90,6 +92,7 @@ class Lookup:
     expect: Sequence[Condition] = ()
     extra: Sequence[tuple[str, str]] = ()
     most: int = MOST_ROWS
+    alone: bool = False
 
 
 def filter_params(where: Sequence[Condition], spelling: Query, *, joined: str = "AND") -> list[tuple[str, str]]:
@@ -138,6 +141,7 @@ class Walk:
     rows: dict[tuple[str, ...], RawRow] = field(default_factory=dict)
     pages: int = 0
     _first: int = 0
+    _last: str | None = None
 
     def add(self, page: Sequence[RawRow]) -> bool:
         """Take a page; True where another one must be asked for.
@@ -147,12 +151,13 @@ class Walk:
 
         Raises:
             LookupMismatch: a row is not what was asked for.
-            TooManyRows: there are more rows than the look-up can have.
+            TooManyRows: there are more rows than the look-up can have, or rows of one order at the end of a page.
             UnknownShape: rows without their key, or different rows with one key.
         """
         self.pages += 1
         if self.pages == 1:
             self._first = len(page)
+        self._part(page)
         before, here = len(self.rows), set[tuple[str, ...]]()
         for row in page:
             self.check(row)
@@ -164,6 +169,13 @@ class Walk:
         if len(self.rows) >= self.lookup.most:
             raise TooManyRows(f"Deltek found {len(self.rows)} rows for {self.what}; narrow the look-up")
         return len(page) >= self._first and len(self.rows) > before
+
+    def _part(self, page: Sequence[RawRow]) -> None:
+        if not self.lookup.alone or not page:
+            return
+        if self._last is not None and _folded(page[0].get(self.lookup.order)) == self._last:
+            raise TooManyRows(f"rows of one {self.lookup.order} meet at the end of a page of {self.what}")
+        self._last = _folded(page[-1].get(self.lookup.order))
 
     def _key(self, row: RawRow) -> tuple[str, ...]:
         missing = [name for name in self.lookup.key if name not in row]
