@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from mlc_auditor.index import AuditIndex
-from mlc_common.audit import CONSUMER
 from mlc_common.store import mappings
-from mlc_common.store.rebuild.comparison import Compared
 from mlc_common.store.rebuild.folding import Fold, Folding
+from mlc_common.store.rebuild.recorded import AUDIT_INDEX
 
 
 async def fold(folding: Folding) -> None:
@@ -17,28 +16,4 @@ async def fold(folding: Folding) -> None:
             await index.handle(topic, batch[0].partition, batch)
 
 
-INDEX = Compared(
-    "audit_index",
-    ("topic", "part", "record_offset"),
-    {
-        name: f"r.{name}"
-        for name in (
-            "event_id",
-            "event_type",
-            "subject",
-            "at",
-            "stage",
-            "facts",
-            "record_digest",
-            "previous",
-            "chain",
-            "format",
-        )
-    },  # fmt: skip
-    # What the auditor had not read yet, the old index cannot have.
-    where=f"""old.there is not null or exists (
-        select 1 from consumer_positions p where p.consumer = '{CONSUMER}' and p.topic = fresh.k_topic
-            and p.part = fresh.k_part and p.next_offset > fresh.k_record_offset)""",
-)
-
-FOLD = Fold(fold, (INDEX,))
+FOLD = Fold(fold, (AUDIT_INDEX,))

@@ -24,7 +24,11 @@ COMMANDS = {
     "preview": "preview",
     "run": "run",
     "holds": "holds",
+    "reconcile": "reconcile",
     "audit": "app",
+    "backup": "backup",
+    "restore": "restore",
+    "rebuild": "rebuild",
     "sandbox": "sandbox",
     "demo": "demo",
 }

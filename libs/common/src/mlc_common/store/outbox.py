@@ -89,5 +89,11 @@ async def is_empty(connection: Connection | Pool, producer: str, lane: int) -> b
     return bool(await connection.fetchval(query, producer, lane))
 
 
+async def waiting(connection: Connection | Pool) -> dict[str, list[int]]:
+    """The lanes of each producer in which events wait."""
+    rows = await connection.fetch("select producer, array_agg(distinct lane) as lanes from outbox group by producer")
+    return {row["producer"]: list(row["lanes"]) for row in rows}
+
+
 def _envelope(headers: str, value: bytes) -> Envelope:
     return from_record(((name, text.encode()) for name, text in json.loads(headers)), value)

@@ -6,14 +6,14 @@ Nothing in force is touched before the swap; what fails or is broken off leaves 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.events import MappingApplied, decode
 from mlc_common.log import read_topic
 from mlc_common.runtime import Runtime
-from mlc_common.store import connections, mappings
+from mlc_common.store import connections, mappings, outbox
 from mlc_common.store.pool import Connection, Pool, connect
 from mlc_common.store.rebuild import generation, ledger, recorded, running, unfinished
 from mlc_common.store.rebuild.comparison import Compared, Difference, count, differences
@@ -81,9 +81,14 @@ async def rebuild(
     async with running.alone(runtime.pool):
         if not wanted.force:
             await running.until_nobody_works(runtime.pool, brokers, runtime.topics, runtime.clock, told)
+        waiting = await outbox.waiting(runtime.pool)
+        if waiting and not wanted.dry_run:
+            await _append_waiting(runtime, waiting)
         await generation.make(runtime.pool, dsn)
         try:
             report = await _fold(runtime, dsn, ours, told)
+            if waiting and wanted.dry_run:
+                report.notes.append("Events wait in the outbox; a rebuild appends them before it folds.")
             await _compare(runtime.pool, ours, report, told)
             if wanted.dry_run or (report.differing and not wanted.accept):
                 return report
@@ -94,6 +99,13 @@ async def rebuild(
             return report
         finally:
             await generation.drop(runtime.pool)
+
+
+async def _append_waiting(runtime: Runtime, waiting: Mapping[str, Sequence[int]]) -> None:
+    """What was decided and not appended yet belongs to the log: nobody else would append it after the swap."""
+    for producer, lanes in waiting.items():
+        while await outbox.publish_pending(runtime.pool, runtime.log, producer, lanes):
+            continue
 
 
 async def _fold(runtime: Runtime, dsn: str, parts: Sequence[Fold], told: Progress) -> Report:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from mlc_common.accounting import CreditNote, Invoice
+from mlc_common.audit import CONSUMER
 from mlc_common.events import Command
 from mlc_common.posting.gateway import BillingDocument
 from mlc_common.posting.ledger import IN_FLIGHT
@@ -74,4 +75,29 @@ POSITIONS = Compared(
     where="old.c_next_offset > coalesce(fresh.c_next_offset, 0)",
 )
 
-COMPARED = (MAPPINGS, QUEUE, ORDERS, DOCUMENTS, PARTIES)
+_INDEXED = (
+    "event_id",
+    "event_type",
+    "subject",
+    "at",
+    "stage",
+    "facts",
+    "record_digest",
+    "previous",
+    "chain",
+    "format",
+)
+
+AUDIT_INDEX = Compared(
+    "audit_index",
+    ("topic", "part", "record_offset"),
+    {name: f"r.{name}" for name in _INDEXED},
+    # What the auditor had not read yet, the old index cannot have.
+    where=f"""
+        old.there is not null or exists (
+            select 1 from consumer_positions p where p.consumer = '{CONSUMER}' and p.topic = fresh.k_topic
+                and p.part = fresh.k_part and p.next_offset > fresh.k_record_offset)
+    """,  # noqa: S608 - fixed text
+)
+
+COMPARED = (MAPPINGS, QUEUE, ORDERS, DOCUMENTS, PARTIES, POSITIONS)

@@ -1,0 +1,127 @@
+"""Connections and sealed secrets as one small file: the only records of a tenant that its log does not hold.
+
+Secrets stay sealed: without the vault's key file nothing in the file can be opened, and the key file is never in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlc_common.errors import ConfigurationError
+from mlc_common.store.pool import Pool
+
+_BYTES = ("wrapped_key", "wrap_nonce", "nonce", "ciphertext")
+
+
+class Backup(BaseModel):
+    """The file.
+
+    Attributes:
+        format: Of the file.
+        tenant: Whose it is: secrets open for no other.
+        at: When it was made.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = 1
+    tenant: str
+    at: datetime
+    connections: list[dict[str, Any]]
+    secrets: list[dict[str, Any]]
+
+
+async def make(pool: Pool, tenant: str, at: datetime) -> Backup:
+    """Read everything at one moment."""
+    async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+        connections = await db.fetch("select id, kind, settings, created_at, updated_at from connections order by id")
+        secrets = await db.fetch("select * from vault_secrets order by connection, name, version")
+    return Backup(
+        tenant=tenant,
+        at=at,
+        connections=[{**row, "settings": json.loads(row["settings"])} for row in connections],
+        secrets=[{name: _text(value) for name, value in row.items()} for row in secrets],
+    )
+
+
+def read(text: str, tenant: str) -> Backup:
+    """The backup in a file.
+
+    Raises:
+        ConfigurationError: it is none, or another tenant's.
+    """
+    try:
+        backup = Backup.model_validate_json(text)
+    except ValidationError:
+        raise ConfigurationError("this is no backup; give a file that `mlc backup` wrote") from None
+    if backup.format != 1:
+        raise ConfigurationError(f"the backup has format {backup.format}, which this version does not know; update it")
+    if backup.tenant != tenant:
+        raise ConfigurationError(
+            f"the backup is of tenant {backup.tenant!r}, not of {tenant!r}; its secrets would not open"
+        )
+    return backup
+
+
+async def restore(pool: Pool, backup: Backup, *, replace: bool) -> None:
+    """Write connections and secrets back, all or nothing.
+
+    Args:
+        pool: Of the tenant, migrated.
+        backup: What to write.
+        replace: Drop what is there.
+
+    Raises:
+        ConfigurationError: there are connections or secrets already, or a row is none.
+    """
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("lock table connections, vault_secrets in exclusive mode")
+        if replace:
+            await db.execute("delete from vault_secrets")
+            await db.execute("delete from connections")
+        query = "select exists (select 1 from connections) or exists (select 1 from vault_secrets)"
+        if await db.fetchval(query):
+            raise ConfigurationError(
+                "this database has connections already; --replace drops them for those of the backup"
+            )
+        try:
+            await db.executemany(
+                """
+                insert into connections (id, kind, settings, created_at, updated_at) values ($1, $2, $3::jsonb, $4, $5)
+                """,
+                [_connection(row) for row in backup.connections],
+            )
+            await db.executemany(
+                """
+                insert into vault_secrets (connection, name, version, key_id, wrapped_key, wrap_nonce, nonce,
+                    ciphertext, created_at, rotated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                """,
+                [_secret(row) for row in backup.secrets],
+            )
+        except (KeyError, ValueError, TypeError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+            raise ConfigurationError("the backup is damaged; take another one") from None
+
+
+def _text(value: Any) -> Any:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _connection(row: Mapping[str, Any]) -> Sequence[Any]:
+    return (row["id"], row["kind"], json.dumps(row["settings"]), _time(row["created_at"]), _time(row["updated_at"]))
+
+
+def _secret(row: Mapping[str, Any]) -> Sequence[Any]:
+    sealed = [base64.b64decode(row[name], validate=True) for name in _BYTES]
+    times = [_time(row[name]) for name in ("created_at", "rotated_at")]
+    return (row["connection"], row["name"], row["version"], row["key_id"], *sealed, *times)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
