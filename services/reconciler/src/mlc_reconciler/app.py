@@ -22,7 +22,7 @@ from mlc_common.store.leases import Lease
 from mlc_common.store.mappings import AppliedMapping
 from mlc_common.store.pool import UNAVAILABLE
 from mlc_common.supervision import Supervisor
-from mlc_reconciler.comparing import Asked, compare
+from mlc_reconciler.comparing import Asked, compared
 from mlc_reconciler.rules import Rules
 from mlc_reconciler.schedule import due_day, seconds_until_due
 from mlc_reconciler.settings import ReconcilerSettings
@@ -98,7 +98,7 @@ class Schedule:
             last=due - timedelta(days=1),
             by="schedule",
         )
-        work = asyncio.create_task(compare(self._runtime, asked), name=self._name)
+        work = asyncio.create_task(compared(self._runtime, asked), name=self._name)
         try:
             while not work.done():
                 await asyncio.wait({work}, timeout=self._settings.reconciler_lease_seconds / _RENEWALS)

@@ -77,7 +77,12 @@ class Result:
         }
 
 
-async def compare(runtime: Runtime, asked: Asked) -> Result:
+async def compare(runtime: Runtime, **asked: Any) -> Result:
+    """``compared``, for who may not import this package: takes the fields of ``Asked`` by name."""
+    return await compared(runtime, Asked(**asked))
+
+
+async def compared(runtime: Runtime, asked: Asked) -> Result:
     """Account for every order, refund and document of a period.
 
     Raises:

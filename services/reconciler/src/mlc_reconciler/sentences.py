@@ -38,7 +38,8 @@ def held(piece: Piece) -> str:
     """Why something waits for a person, and the remedy."""
     known = EXPLANATIONS.get(HoldReason(piece.reason)) if piece.reason in set(HoldReason) else None
     fix = piece.fix or (known.remedy if known else "")
-    return " ".join(filter(None, (f"{piece.reason}: {piece.detail}".removesuffix(": "), fix)))
+    why = f"{piece.reason}: {piece.detail}".removesuffix(": ").rstrip(".")
+    return f"{why}. {fix}".rstrip()
 
 
 def resolved(piece: Piece) -> str:

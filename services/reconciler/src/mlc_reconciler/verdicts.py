@@ -37,13 +37,10 @@ def judge(case: Case) -> list[Judged]:
     parts = parts_of(sale, _in_force(case, sale), case.books)
     if is_balanced(parts):
         return [_as_it_should_be(part, case, sale) for part in parts]
-    judged = []
-    for part in parts:
-        if part.is_off:
-            judged.append(_of(part, case, *_off(part, case, sale)))
-        elif part.kind != "document":  # a credit of a refund that is gone, and its adjustment, come to nothing
-            judged.append(_as_it_should_be(part, case, sale))
-    return judged
+    return [
+        _of(part, case, *_off(part, case, sale)) if part.is_off else _as_it_should_be(part, case, sale)
+        for part in parts
+    ]
 
 
 def _in_force(case: Case, sale: SaleFact) -> Ruling:
@@ -60,6 +57,9 @@ def _in_force(case: Case, sale: SaleFact) -> Ruling:
 def _as_it_should_be(part: Part, case: Case, sale: SaleFact) -> Judged:
     if part.rule:
         return _of(part, case, Verdict.EXCLUDED, sentences.excluded(part.rule, sale, part))
+    if part.kind == "document" and not part.found:
+        gone = Rule("refund_deleted", f"the store no longer has refund {part.key}")
+        return _of(part, case, Verdict.EXCLUDED, sentences.excluded(gone, sale, part))
     if part.kind == "document":
         return _of(part, case, Verdict.POSTED, f"with {sentences.listed(part.books)} the order is right as a whole")
     return _of(part, case, Verdict.POSTED, "the order is right as a whole" if part.delta else "")
