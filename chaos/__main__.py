@@ -15,7 +15,7 @@ from chaos.run import Result, run
 from chaos.schedule import Schedule, plan
 from chaos.stand import standing
 
-_say = Console(stderr=True, highlight=False)
+_say = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> int:
@@ -79,8 +79,6 @@ def _tell(result: Result) -> None:
     _say.print(f"seed {result.seed}: {came}, {result.orders} orders, {result.documents} documents; {seconds}")
     for wrong in result.wrong:
         _say.print(f"  {wrong}", markup=False)
-    for left in result.exits:
-        _say.print(f"  {left}", markup=False, style="yellow")
     if not result.passed:
         _say.print(f"  logs and tables: {result.folder}; again: make chaos SCHEDULE={result.folder / 'schedule.json'}")
 

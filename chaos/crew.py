@@ -1,7 +1,7 @@
 """The parts of one run as a supervisor of production keeps them: whatever ends is started again.
 
-It knows which ends it caused. Any other end of a part is written down with the last lines of its log: a part may end
-when it cannot start because a server is away, and for nothing else.
+It knows which ends it caused. A part may end by itself when it cannot start because a server is away, and for nothing
+else: what was up waits everything out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chaos.processes import ForgedProcess, ForgedRehearsal
 
 _LOOK_S = 0.05
 _AGAIN_S = 0.3
-_SAID = 600
+_SAID = 700
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Crew:
 
     Attributes:
         counts: What was done to them.
-        exits: Parts that ended by themselves, with why.
+        exits: Parts that were up and ended by themselves, with the end of their logs.
         healed: From now on nobody stays frozen.
     """
 
@@ -129,7 +129,13 @@ class Crew:
         elif status == -signal.SIGKILL and "CRASH_AT" in process.environment:
             self.counts["deaths at a point"] += 1
         else:
-            said = process.log.read_text(errors="replace")[-_SAID:]
-            self.exits.append(f"{name} ended by itself with {status}: {said}")
+            self._note(name, status, process)
             await asyncio.sleep(_AGAIN_S)
         await self._launch(name)
+
+    def _note(self, name: str, status: int, process: ForgedProcess) -> None:
+        said = process.log.read_text(errors="replace")[-_SAID:]
+        if process.was_up:
+            self.exits.append(f"{name} ended by itself with {status}: … {said}")
+        else:  # a server that it needs for its start is away
+            self.counts["starts in vain"] += 1

@@ -119,6 +119,12 @@ class ForgedProcess(Process):
         """Where its standard output goes."""
         return self.log.with_suffix(".out")
 
+    @property
+    def was_up(self) -> bool:
+        """Whether it ever said that it can work; why it cannot is said in the same place."""
+        said = self.out.read_bytes() if self.out.exists() else b""
+        return said.endswith(b"\n") and (b'"parts"' in said or b'"sandbox"' in said)
+
     async def launch(self) -> None:
         """See ``Process``."""
         self.out.unlink(missing_ok=True)
@@ -153,8 +159,8 @@ class ForgedProcess(Process):
 
     async def _line(self) -> bytes:
         while self.running:
-            if self.out.exists() and (said := self.out.read_bytes()).endswith(b"\n"):
-                return said
+            if self.was_up:
+                return self.out.read_bytes()
             await asyncio.sleep(_LOOK_S)
         raise RehearsalError(f"{self.name} ended with {await self.ended()}: {self._tail()}")
 

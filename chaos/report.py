@@ -44,7 +44,6 @@ class Report:
             "orders": sum(result.orders for result in self.results),
             "documents": sum(result.documents for result in self.results),
             "holds": dict(sorted(sum((result.holds for result in self.results), Counter()).items())),
-            "ended_by_themselves": sum(len(result.exits) for result in self.results),
             "done": dict(sorted(self.counts.items())),
             "seconds": round(sum(sum(result.seconds.values()) for result in self.results), 1),
         }
@@ -53,7 +52,7 @@ class Report:
         """For people."""
         figures = self.as_json()
         table = Table("figure", "value", title="chaos", title_justify="left")
-        for name in ("runs", "failed", "orders", "documents", "ended_by_themselves", "seconds"):
+        for name in ("runs", "failed", "orders", "documents", "seconds"):
             table.add_row(name.replace("_", " "), str(figures[name]))
         for reason, count in figures["holds"].items():
             table.add_row(f"held, as it must be: {reason}" if self.passed else f"held: {reason}", str(count))

@@ -30,7 +30,6 @@ class Result:
 
     Attributes:
         wrong: Everything that must not be; empty = the run passed.
-        exits: Parts that ended by themselves.
         counts: What was done.
         seconds: How long its phases took.
     """
@@ -39,7 +38,6 @@ class Result:
     orders: int
     documents: int
     wrong: tuple[str, ...]
-    exits: tuple[str, ...]
     counts: Counter[str]
     seconds: dict[str, float]
     folder: Path
@@ -84,7 +82,8 @@ async def run(
             lap("shopping")
             tell("coming to rest")
             await deeds.heal()
-            wrong = [*deeds.wrong, *await _rest(rig, crew, schedule.orders)]
+            unrest = await _rest(rig, crew, schedule.orders)
+            wrong = [*deeds.wrong, *unrest, *crew.exits]
             lap("coming to rest")
             found, documents, held = await _judged(rig, deeds)
             lap("judging")
@@ -97,7 +96,6 @@ async def run(
         len(deeds.diary.ids),
         documents,
         (*wrong, *found),
-        tuple(crew.exits),
         counts,
         seconds,
         folder,
