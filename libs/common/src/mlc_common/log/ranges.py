@@ -18,6 +18,9 @@ from mlc_common.log.access import client_options
 from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.records import Record
 
+_FETCH_WAIT_MS = 20
+"""The broker answers one client's requests in turn: a fetch that waits for news would hold up every other question."""
+
 _WAIT_MS = 1000
 _PATIENCE = 30
 """How often in a row a fetch may bring nothing before the log counts as gone."""
@@ -39,8 +42,10 @@ class LogRanges:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=fetch_bytes,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         self._known: dict[str, list[TopicPartition]] = {}
+        self._ends: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -57,11 +62,7 @@ class LogRanges:
 
     async def ends(self, topic: str) -> dict[int, int]:
         """The offset of the next record of each partition; empty where there is no such topic."""
-        return _by_part(await self._consumer.end_offsets(await self._parts(topic)))
-
-    async def begins(self, topic: str) -> dict[int, int]:
-        """The offset of the first record that is kept of each partition."""
-        return _by_part(await self._consumer.beginning_offsets(await self._parts(topic)))
+        return {at.partition: end for at, end in (await self._asked_ends(await self._parts(topic))).items()}
 
     async def offsets_at(self, topic: str, instant: datetime) -> dict[int, int]:
         """The first offset of each partition that the log took at ``instant`` or later; its end where none is."""
@@ -79,7 +80,8 @@ class LogRanges:
         at = TopicPartition(topic, part)
         if at not in await self._parts(topic):
             return
-        until = min(until, (await self._consumer.end_offsets([at]))[at])
+        if until > self._ends.get(at, 0):
+            until = min(until, (await self._asked_ends([at]))[at])
         if since >= until:
             return
         self._consumer.assign([at])
@@ -91,9 +93,9 @@ class LogRanges:
             if silent == _PATIENCE:
                 raise Retryable(f"the log gave nothing of {topic}/{part} for {_PATIENCE} seconds; see that Kafka runs")
             for record in fetched.get(at, ()):
-                if record.offset >= until:
-                    return
-                yield Record.of(record)
+                if record.offset < until:
+                    yield Record.of(record)
+        self._consumer.pause(at)
 
     async def record(self, topic: str, part: int, offset: int) -> Record | None:
         """The record at this place; None where there is none."""
@@ -102,6 +104,11 @@ class LogRanges:
                 return record
         return None
 
+    async def _asked_ends(self, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
+        ends = {at: int(end) for at, end in (await self._consumer.end_offsets(parts)).items()} if parts else {}
+        self._ends |= ends
+        return ends
+
     async def _parts(self, topic: str) -> list[TopicPartition]:
         if topic not in self._known:
             # The public `topics()` asks and forgets; only this makes the client know the topic's partitions.
@@ -109,7 +116,3 @@ class LogRanges:
             parts = sorted(self._consumer.partitions_for_topic(topic) or ())
             self._known[topic] = [TopicPartition(topic, part) for part in parts]
         return self._known[topic]
-
-
-def _by_part(offsets: dict[TopicPartition, int]) -> dict[int, int]:
-    return {at.partition: int(offset) for at, offset in offsets.items()}
