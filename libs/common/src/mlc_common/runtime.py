@@ -140,7 +140,12 @@ async def open_records(settings: CommonSettings, *, owner: str, clock: Clock | N
     """
     dsn = settings.database_url.get_secret_value()
     await migrations.apply(dsn)
-    pool = await connect(dsn, application=f"mlc {owner}", most=settings.database_connections)
+    pool = await connect(
+        dsn,
+        application=f"mlc {owner}",
+        most=settings.database_connections,
+        stalled_s=settings.database_stalled_seconds,
+    )
     try:
         vault = await Vault.start(pool, settings.vault_key_file, settings.tenant)
         around = surroundings(settings, owner=owner, clock=clock)

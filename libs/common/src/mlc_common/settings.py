@@ -68,6 +68,11 @@ class CommonSettings(BaseSettings):
     database_connections: int = Field(
         default=8, ge=2, le=100, description="the most connections to PostgreSQL, 2 to 100"
     )
+    database_stalled_seconds: float = Field(
+        default=120.0,
+        ge=1,
+        description="seconds after which PostgreSQL undoes a transaction of a process that stands still, 120 by custom",
+    )
     metrics_host: str = Field(
         default="127.0.0.1", description="the address that serves /metrics and health; 0.0.0.0 in a container"
     )

@@ -20,6 +20,7 @@ UNAVAILABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DeadlockDetectedError,
     asyncpg.TooManyConnectionsError,
@@ -44,7 +45,9 @@ class _Stateless(asyncpg.Connection):
         return ""
 
 
-async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8, schema: str = "") -> Pool:
+async def connect(
+    dsn: str, *, application: str, least: int = 1, most: int = 8, schema: str = "", stalled_s: float = 0.0
+) -> Pool:
     """Open a pool.
 
     Args:
@@ -53,6 +56,8 @@ async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8, 
         least: Connections kept open.
         most: Connections at the most.
         schema: Where tables are, instead of where the server looks by itself.
+        stalled_s: After how many seconds the server undoes a transaction in which nothing happens, so that a process
+            that stands still keeps no locks; 0 = never.
 
     Raises:
         ConfigurationError: the address is none, the server refuses the user or does not know the database.
@@ -65,7 +70,11 @@ async def connect(dsn: str, *, application: str, least: int = 1, most: int = 8, 
             max_size=most,
             timeout=CONNECT_S,
             command_timeout=60,
-            server_settings={"application_name": application} | ({"search_path": schema} if schema else {}),
+            server_settings={
+                "application_name": application,
+                "idle_in_transaction_session_timeout": f"{stalled_s:.0f}s",
+            }
+            | ({"search_path": schema} if schema else {}),
             connection_class=_Stateless,
         )
 
