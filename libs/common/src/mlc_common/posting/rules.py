@@ -27,20 +27,34 @@ def choose(rows: Sequence[DocumentRow]) -> DocumentRow | None:
     for row in rows:
         if row.is_outstanding and row.state is not State.HELD:
             return row
-    for row in sorted(rows, key=lambda row: row.place):
+    for row in sorted(rows, key=lambda row: _turn(row, rows)):
         if not row.is_final or _wanted_again(row, rows) or adjusting.lags(row, rows):
             return None if row.state is State.HELD and row.pursued_seq >= row.newest.seq else row
     return None
 
 
+def _turn(row: DocumentRow, rows: Sequence[DocumentRow]) -> tuple[int, int]:
+    """When a row's turn is: at its place; a new credit after what its invoice is to become, though that came later."""
+    invoice = _credited(row, rows) if row.posted is None else None
+    if invoice is not None and isinstance(invoice.wish, DocumentWish):
+        changes = [other.place for other in adjusting.adjustments_of(invoice, rows) if not other.is_final]
+        return max([row.place, *changes]), 1
+    return row.place, 0
+
+
+def _credited(row: DocumentRow, rows: Sequence[DocumentRow]) -> DocumentRow | None:
+    """The invoice that a row's wish is to credit; None where it is no credit, or has none of ours."""
+    wish = row.wish
+    if row.adjusts is not None or not isinstance(wish, DocumentWish) or not isinstance(wish.document, CreditNote):
+        return None
+    return next((other for other in rows if other.key == wish.document.invoice), None)
+
+
 def _wanted_again(row: DocumentRow, rows: Sequence[DocumentRow]) -> bool:
     """A credit that vanished with its invoice comes back with it, though its own wish has not changed."""
-    wish = row.wish
-    if row.state is not State.WITHDRAWN or row.posted is not None or not isinstance(wish, DocumentWish):
+    if row.state is not State.WITHDRAWN or row.posted is not None:
         return False
-    if not isinstance(wish.document, CreditNote):
-        return False
-    invoice = next((other for other in rows if other.key == wish.document.invoice), None)
+    invoice = _credited(row, rows)
     if invoice is None or invoice.posted is None or invoice.state is State.WITHDRAWN:
         return False
     return all(adjustment.is_final for adjustment in adjusting.adjustments_of(invoice, rows))
