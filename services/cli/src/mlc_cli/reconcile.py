@@ -27,13 +27,13 @@ from mlc_common.money import AmountError, minor_unit
 GROUP = "mlc.reconciling"
 
 _WORDS = {
-    "posted": "posted, equal to the cent",
-    "held": "held, a person must act",
+    "posted": "posted",
+    "held": "held",
     "waiting": "on its way",
-    "excluded": "left out by a rule",
-    "missing": "missing in the books",
+    "excluded": "left out",
+    "missing": "missing",
     "differs": "differs",
-    "without_sale": "in the books without a sale",
+    "without_sale": "no sale",
 }
 _UNEXPLAINED = ("missing", "differs", "without_sale")
 
@@ -163,11 +163,11 @@ def _show(result: Any, seen: _Seen) -> None:
 
 def _sums(said: dict[str, Any]) -> Table:
     table = Table(header_style="bold")
-    table.add_column("what became of it")
-    for name in ("orders", "refunds", "documents", "currency", "store", "ERP", "difference"):
+    table.add_column("", no_wrap=True)
+    for name in ("orders", "refunds", "other", "currency", "store", "ERP", "difference"):
         table.add_column(name, justify="left" if name == "currency" else "right", no_wrap=True)
     for row in said["verdicts"]:
-        table.add_row(_WORDS[row["verdict"]], *_cells(row), style="red" if row["verdict"] in _UNEXPLAINED else None)
+        table.add_row(_short(row["verdict"]), *_cells(row), style="red" if row["verdict"] in _UNEXPLAINED else None)
     table.add_section()
     for row in said["totals"]:
         table.add_row("all", *_cells(row))
@@ -196,7 +196,7 @@ def _name(item: dict[str, Any]) -> str:
 
 
 def _short(verdict: str) -> str:
-    return verdict.replace("_", " ")
+    return _WORDS.get(verdict, verdict)
 
 
 def _style(verdict: str) -> str:
