@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +23,14 @@ class Flow:
     store: str
     erp: str
     mapping: Mapping
+
+
+def by_store(flows: collections.abc.Mapping[str, Flow]) -> dict[str, Collection[str]]:
+    """Names of the flows of each store's connection."""
+    found: dict[str, Collection[str]] = {}
+    for name, flow in flows.items():
+        found[flow.store] = [*found.get(flow.store, ()), name]
+    return found
 
 
 class Flows:

@@ -58,9 +58,21 @@ class StateTable:
         self._name = name
 
     async def create(self, *, temporary: bool = False) -> None:
-        """Make the table; a temporary one ends with the transaction, which the connection must be in."""
-        kind, end = ("temporary table", "on commit drop") if temporary else ("table", "")
-        await self._within.execute(f"create {kind} {self._name} (like {LIVE} including all) {end}")
+        """Make the table; a temporary one is this session's alone and ends with it, or with ``drop``."""
+        kind = "temporary table" if temporary else "table"
+        await self._within.execute(f"create {kind} {self._name} (like {LIVE} including all)")
+
+    async def drop(self) -> None:
+        """Drop the table."""
+        await self._within.execute(f"drop table {self._name}")
+
+    async def sweep(self) -> None:
+        """Give back the room of old versions; not within a transaction."""
+        await self._within.execute(f"vacuum {self._name}")
+
+    async def count(self) -> int:
+        """How many states there are."""
+        return int(await self._within.fetchval(f"select count(*) from {self._name}"))  # noqa: S608 - the name was checked
 
     async def admitted(self, keys: Collection[Key]) -> Collection[Key]:
         """Which of these orders are folded into this table: all."""

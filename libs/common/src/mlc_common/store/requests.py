@@ -94,3 +94,9 @@ async def replay_progress(pool: Pool, request_id: UUID) -> ReplayProgress | None
         request_id,
     )
     return ReplayProgress(row["stage"], row["orders"], row["decided"], row["commands"]) if row else None
+
+
+async def documents_of_commands(pool: Pool, command_ids: Sequence[UUID]) -> set[UUID]:
+    """The documents that these commands are about."""
+    query = "select distinct document_key from posting_queue where command_id = any($1::uuid[])"
+    return {row["document_key"] for row in await pool.fetch(query, list(command_ids))}

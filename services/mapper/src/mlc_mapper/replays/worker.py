@@ -28,7 +28,7 @@ from mlc_common.store.pool import UNAVAILABLE, Connection, Pool
 from mlc_mapper.decision import Decision
 from mlc_mapper.defects import Defects
 from mlc_mapper.emitting import Because, lane_of, outgoing
-from mlc_mapper.flows import Flow, Flows
+from mlc_mapper.flows import Flow, Flows, by_store
 from mlc_mapper.refold import refold_events
 from mlc_mapper.replays import selection, store
 from mlc_mapper.replays.order import decide_anew, with_commands
@@ -57,10 +57,7 @@ class _Work:
     @property
     def names(self) -> dict[str, Collection[str]]:
         """Names of the flows of each store's connection."""
-        found: dict[str, Collection[str]] = {}
-        for name, flow in self.flows.items():
-            found[flow.store] = [*found.get(flow.store, ()), name]
-        return found
+        return by_store(self.flows)
 
 
 class Replays:
@@ -146,10 +143,10 @@ class Replays:
             brokers=self._brokers,
             topic=self._topics.raw_orders,
             flows=work.names,
-            replay=work.replay,
+            request=work.replay.request,
             until=ends,
         )
-        await found.write()
+        await found.write(work.replay)
         work = await self._reach(work, "selected", ends)
         crash.point("replay.after_selecting")
         return work
