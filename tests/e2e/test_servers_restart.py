@@ -1,4 +1,4 @@
-"""PostgreSQL and the broker go away under load and come back: nothing lost, and no process of ours started again.
+"""R3, R4: PostgreSQL and the broker go away under load and come back: nothing lost, and no process of ours restarted.
 
 The servers are this module's own, so that no other test suffers. The shop keeps selling all the while: what the
 gateway did not acknowledge is found by the poll, as it would be in a real store, which tries no webhook twice.
@@ -7,11 +7,12 @@ gateway did not acknowledge is found by the poll, as it would be in a real store
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -32,6 +33,7 @@ pytestmark = [
 ]
 
 BEFORE, MEANWHILE, AFTER = 5, 10, 5
+LOCKED_S, READ_ONLY_S = 8.0, 4.0
 
 
 @dataclass
@@ -60,12 +62,12 @@ async def stand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand
         yield Stand(tenant, servers.kafka, servers.postgres)
 
 
-async def selling_through(stand: Stand, trouble: Callable[[], None]) -> None:
+async def selling_through(stand: Stand, trouble: Awaitable[None]) -> None:
     """Sell before, during and after; every order must be posted once, by the processes that were there before."""
     tenant, everything = stand.tenant, stand.tenant.rig.parts["all"]
     pid = everything.pid
     orders: list[dict[str, Any]] = [await tenant.sell(settle=False) for _ in range(BEFORE)]
-    going_on = asyncio.create_task(asyncio.to_thread(trouble))
+    going_on = asyncio.ensure_future(trouble)
     for _ in range(MEANWHILE):
         orders.append(await tenant.sell(settle=False))
         await asyncio.wait({going_on}, timeout=0.1)
@@ -82,15 +84,44 @@ async def selling_through(stand: Stand, trouble: Callable[[], None]) -> None:
 
 
 async def test_a_restart_of_postgresql_under_load_loses_nothing(stand: Stand) -> None:
-    await selling_through(stand, lambda: stand.postgres.restart("fast"))
+    await selling_through(stand, asyncio.to_thread(stand.postgres.restart, "fast"))
 
 
 async def test_a_crash_of_postgresql_under_load_loses_nothing(stand: Stand) -> None:
-    await selling_through(stand, lambda: stand.postgres.restart("immediate"))
+    await selling_through(stand, asyncio.to_thread(stand.postgres.restart, "immediate"))
+
+
+async def test_tables_that_somebody_locks_for_longer_than_a_statement_may_take_lose_nothing(stand: Stand) -> None:
+    async def lock() -> None:
+        connection = await asyncpg.connect(stand.tenant.rig.environment["DATABASE_URL"])
+        try:
+            async with connection.transaction():
+                await connection.execute("lock table order_states, posting_documents, consumer_positions")
+                await asyncio.sleep(LOCKED_S)
+        finally:
+            await connection.close()
+
+    await selling_through(stand, lock())
+
+
+async def test_a_database_that_takes_no_writes_for_a_while_loses_nothing(stand: Stand) -> None:
+    async def read_only() -> None:
+        connection = await asyncpg.connect(stand.postgres.dsn)
+        try:
+            await connection.execute("alter system set default_transaction_read_only = on")
+            await connection.execute("select pg_reload_conf()")
+            await asyncio.sleep(READ_ONLY_S)
+        finally:
+            await connection.execute("set default_transaction_read_only = off")
+            await connection.execute("alter system reset default_transaction_read_only")
+            await connection.execute("select pg_reload_conf()")
+            await connection.close()
+
+    await selling_through(stand, read_only())
 
 
 async def test_a_restart_of_the_broker_under_load_loses_nothing(stand: Stand) -> None:
-    await selling_through(stand, stand.kafka.restart)
+    await selling_through(stand, asyncio.to_thread(stand.kafka.restart))
 
 
 async def test_a_crash_of_the_broker_under_load_loses_nothing(stand: Stand) -> None:
@@ -98,7 +129,7 @@ async def test_a_crash_of_the_broker_under_load_loses_nothing(stand: Stand) -> N
         stand.kafka.kill()
         stand.kafka.start()
 
-    await selling_through(stand, crash)
+    await selling_through(stand, asyncio.to_thread(crash))
 
 
 async def test_a_producer_appends_again_after_the_broker_was_away_for_longer_than_a_request_may_take(

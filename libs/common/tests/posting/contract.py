@@ -12,6 +12,7 @@ from typing import Protocol
 
 import pytest
 
+from mlc_common.accounting import party_key
 from mlc_common.events import Command
 from mlc_common.posting.gateway import Plan
 from mlc_common.posting.ledger import DocumentRow, LeaseLost, Ledger, OrderLease, State, Step
@@ -343,6 +344,19 @@ class Reversals:
         ]
         assert rows[1].newest == invoice.newest
         assert not rows[1].is_final
+
+    async def test_a_worker_with_an_old_lease_does_not_see_what_adjusts_what_it_does_not_see(
+        self, keeper: Keeper
+    ) -> None:
+        order = Order("1001")
+        await keeper.add(order.invoice("1.00"))
+        old = await one(keeper)
+        await keeper.add(order.credit("0.50"), order.withdraw_credit())
+        await keeper.pass_time(61)
+        lease = await one(keeper)
+        await keeper.ledger.open_adjustment(lease, (await keeper.ledger.documents(lease))[1], party_key("x", "1"))
+
+        assert [row.kind for row in await keeper.ledger.documents(old)] == ["invoice"]
 
     async def test_a_resolution_comes_with_the_wish_that_it_settles(self, keeper: Keeper) -> None:
         order = Order("1001")

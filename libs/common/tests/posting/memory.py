@@ -113,6 +113,8 @@ class MemoryLedger:
 
     def _seen(self, row: DocumentRow, lease: OrderLease) -> DocumentRow | None:
         newest, before = row.newest, None
+        if row.adjusts is not None and newest.seq > lease.contiguous_seq:
+            return None
         if row.adjusts is None:
             of_key = [c for c in self._commands[_at(row)].values() if c.document_key == row.key]
             visible = [c for c in of_key if c.seq <= lease.contiguous_seq]

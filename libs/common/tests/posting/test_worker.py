@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
 from mlc_common.accounting import HoldReason
 from mlc_common.clock import SystemClock
 from mlc_common.posting.engine import Engine
-from mlc_common.posting.ledger import OrderLease, State
+from mlc_common.posting.ledger import DocumentRow, OrderLease, State
 from mlc_common.posting.worker import DEFECTS_IN_A_ROW, TooManyDefects, Worker, WorkerSettings
 
 from .bench import SETTINGS, Bench
@@ -117,6 +117,30 @@ async def test_an_open_breaker_stops_leasing(bench: Bench) -> None:
 
     assert bench.wire.calls == []
     assert len(await bench.ledger.lease_orders("erp", "w2", 1, 60)) == 1
+
+
+async def test_an_order_that_could_not_be_given_back_is_as_soon_as_the_database_answers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents_of, release_to = bench.ledger.documents, bench.ledger.release
+    gone = [ConnectionError("the database is gone"), ConnectionError("still")]
+
+    async def documents(lease: OrderLease) -> Sequence[DocumentRow]:
+        if gone:
+            raise gone.pop()
+        return await documents_of(lease)
+
+    async def release(lease: OrderLease, *, runnable: bool, after_s: float) -> None:
+        if gone:
+            raise gone.pop()
+        await release_to(lease, runnable=runnable, after_s=after_s)
+
+    monkeypatch.setattr(bench.ledger, "documents", documents)
+    monkeypatch.setattr(bench.ledger, "release", release)
+    bench.add(Order().invoice("1.00"))
+    await Worker(bench.engine, "erp", SystemClock(), SETTLED).drain()
+
+    assert bench.states() == [State.VERIFIED]
 
 
 async def test_a_defect_holds_its_order_and_the_others_go_on(bench: Bench) -> None:

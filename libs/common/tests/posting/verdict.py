@@ -43,7 +43,7 @@ def _unguaranteed(world: World) -> set[str]:
     reasons = set()
     if "create_party >" in froze and not world.unique_firms:
         reasons.add("firm_ambiguous")
-    if "finalise >" in froze and world.dialect in NAMED:
+    if froze & {"finalise >", "discard >"} and world.dialect in NAMED:
         reasons.add("refused_by_erp")
     return reasons
 

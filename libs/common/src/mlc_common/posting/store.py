@@ -49,8 +49,8 @@ select d.*, q.command, q.trace,
 from posting_documents d
 join lateral (
     select command, trace from posting_queue q
-    where (d.adjusts is null and q.document_key = d.document_key and q.seq <= $3)
-        or (d.adjusts is not null and q.command_id = d.command_id)
+    where q.seq <= $3 and case when d.adjusts is null then q.document_key = d.document_key
+        else q.command_id = d.command_id end
     order by q.seq desc limit 1
 ) q on true
 where d.flow = $1 and d.order_key = $2

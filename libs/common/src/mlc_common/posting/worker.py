@@ -51,6 +51,7 @@ class Worker:
         self._settings = settings
         self._awake = asyncio.Event()
         self._running: dict[asyncio.Task[None], OrderLease] = {}
+        self._owed: list[OrderLease] = []
         self._defects = 0
         self._failure: BaseException | None = None
 
@@ -86,6 +87,9 @@ class Worker:
             return False
         try:
             engine = self._engine
+            while self._owed:  # else nobody could work on these until their leases run out
+                await self._release(self._owed[-1])
+                self._owed.pop()
             leases = await engine.ledger.lease_orders(self._erp, engine.owner, free, engine.settings.lease_s)
         except UNAVAILABLE as error:
             _log.warning("worker.database_unavailable", error=type(error).__name__)
@@ -122,9 +126,13 @@ class Worker:
 
     async def _give_back(self, lease: OrderLease) -> None:
         try:
-            await self._engine.ledger.release(lease, runnable=True, after_s=self._settings.unavailable_s)
-        except UNAVAILABLE as error:  # the lease runs out by itself
+            await self._release(lease)
+        except UNAVAILABLE as error:  # tried again before the next is leased; in the end it runs out by itself
             _log.warning("worker.could_not_give_back", error=type(error).__name__)
+            self._owed.append(lease)
+
+    async def _release(self, lease: OrderLease) -> None:
+        await self._engine.ledger.release(lease, runnable=True, after_s=self._settings.unavailable_s)
 
     async def _idle(self) -> None:
         with suppress(TimeoutError):  # not wait_for: up to Python 3.11 it loses a cancellation that meets the event
