@@ -1,4 +1,4 @@
-"""`mlc mapping`: check a mapping file, and put it in force for its flow."""
+"""`mlc mapping`: check a mapping file, see what it would change, and put it in force for its flow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from mlc_cli import environment
+from mlc_cli.differences import Look, what_if
+from mlc_cli.following import bar
 from mlc_cli.mappings import load_mapping
 from mlc_cli.output import Json, print_json, say, telling_errors
 from mlc_common.accounting import event_id
@@ -58,6 +60,35 @@ def apply(file: File, as_json: Json = False) -> None:
             print_json({"flow": mapping.flow, "version": mapping.version})
         else:
             say(f"Flow {mapping.flow} now follows version {mapping.version}.")
+
+
+@app.command()
+def diff(
+    file: File,
+    limit: Annotated[int, typer.Option(min=0, help="Documents that are shown; 0 = all.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show which documents a proposed mapping would make otherwise than the one in force.
+
+    Runs the whole log through both, beside what is in force; nothing is applied.
+
+    \b
+    Example:
+      mlc mapping diff web.yaml
+    """
+    with telling_errors(as_json=as_json):
+        mapping = load_mapping(file)
+        look = Look(limit, [])
+        asyncio.run(_diff(mapping, look, quiet=as_json))
+        look.print(as_json=as_json)
+
+
+async def _diff(mapping: Any, look: Look, *, quiet: bool) -> None:
+    async with environment.runtime("mapping") as runtime:
+        with bar(quiet=quiet) as progress:
+            what = what_if(runtime, progress)
+            await look.take(what.mapping(mapping))
+            look.sums = what.sums.plain()
 
 
 async def _apply(mapping: Any, text: str) -> None:
