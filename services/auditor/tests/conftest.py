@@ -20,7 +20,7 @@ from mlc_common.audit import CONSUMER, AuditRow, chained, genesis
 from mlc_common.audit.keys import public_keys
 from mlc_common.audit.signing import PublicKey
 from mlc_common.audit.verification import Scope, Verified, verify
-from mlc_common.events import RAW_WEBHOOK, Envelope
+from mlc_common.events import RAW_WEBHOOK, Envelope, MappingApplied
 from mlc_common.log import Record, read_topic
 from mlc_common.runtime import Runtime, open_runtime
 from mlc_common.settings import CommonSettings
@@ -155,6 +155,11 @@ def rechained(tenant: str, rows: Sequence[AuditRow]) -> list[AuditRow]:
         previous = made[-1].chain if made else genesis(tenant, row.topic, row.part)
         made.append(dataclasses.replace(row, previous=previous, chain=chained(previous, row)))
     return made
+
+
+def a_mapping(erp: str) -> MappingApplied:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    return MappingApplied(flow="web", store="shop", erp=erp, version="1", text="", by="test", at=at)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mlc_common.log import ensure_topics
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
 from mlc_common.settings import load
-from mlc_common.store import audit_index
+from mlc_common.store import mappings
 from mlc_common.supervision import Supervisor
 
 
@@ -25,7 +25,7 @@ async def run(runtime: Runtime) -> None:
     runtime.checks[CONSUMER] = partial(_is_set, joined)
 
     async def wanted() -> Mapping[str, str]:
-        return {erp: runtime.topics.commands(erp) for erp in await audit_index.erps(runtime.pool)}
+        return {erp: runtime.topics.commands(erp) for erp in await mappings.erps(runtime.pool)}
 
     async def serve(erp: str, topic: str) -> None:
         brokers = runtime.settings.kafka_bootstrap_servers
@@ -50,6 +50,7 @@ def _consumer(runtime: Runtime, topics: Sequence[str], group: str) -> LogConsume
         clock=runtime.clock,
         metrics=runtime.metrics,
         session_s=runtime.settings.kafka_session_seconds,
+        max_poll_s=runtime.settings.kafka_max_poll_seconds,
     )
 
 

@@ -28,7 +28,7 @@ from mlc_common.events import (
 from mlc_common.log import whole
 from mlc_common.log.ranges import LogRanges
 from mlc_common.log.records import Record
-from mlc_common.store import audit_index, connections
+from mlc_common.store import audit_index, connections, mappings
 from mlc_common.store.pool import Pool
 
 _FETCH_BYTES = 64 * 1024
@@ -51,6 +51,12 @@ _STATES = {
     "unchanged": "stands as it is: nothing to post",
     "resolved": "was settled by hand",
 }
+
+
+_TELLING = ("absent", "one", "found")
+"""Answers that complete the sentence."""
+
+_WITH_TOTAL = ("intended", "posted", "verified")
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ async def _rows(pool: Pool, order: str) -> dict[str, list[AuditRow]]:
 async def _behind(pool: Pool, log: LogRanges, topics: Topics) -> int:
     """How many records of the log the index has not reached."""
     positions = await audit_index.positions(pool, CONSUMER)
-    names = topics.all(*await audit_index.erps(pool))
+    names = topics.all(*await mappings.erps(pool))
     ends = {(topic, part): end for topic in names for part, end in (await log.ends(topic)).items()}
     return sum(max(0, end - positions.get(place, 0)) for place, end in ends.items())
 
@@ -187,12 +193,15 @@ def _command(command: Command) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     name = f"{outcome.kind.replace('_', ' ')} {outcome.number}".strip()
-    said = [f"{name} {_STATES.get(outcome.state, outcome.state)}"]
-    said += [f"answer: {outcome.response_class}"] if outcome.response_class not in ("", outcome.state) else []
-    said += [f"{outcome.total} {outcome.currency}"] if outcome.total is not None else []
+    answer = outcome.response_class if outcome.response_class not in ("", outcome.state) else ""
+    said = [f"{name} {_STATES.get(outcome.state, outcome.state)}{f': {answer}' if answer in _TELLING else ''}"]
+    said += [f"answer {answer}"] if answer and answer not in (*_TELLING, "equal") else []
+    said += (
+        [f"{outcome.total} {outcome.currency}"] if outcome.total is not None and outcome.state in _WITH_TOTAL else []
+    )
     said += [f"request sha256 {outcome.request_digest[:12]}"] if outcome.request_digest else []
     said += [f"{outcome.reason}: {outcome.detail}"] if outcome.reason else []
-    said += [_ids(outcome)] if outcome.erp_ids and outcome.state in ("posted", "verified") else []
+    said += [_ids(outcome)] if outcome.erp_ids and outcome.state == "posted" else []
     return "; ".join(said)
 
 

@@ -18,7 +18,7 @@ from mlc_common.audit.walk import Finding, Walked, walk
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import Topics
 from mlc_common.log.ranges import LogRanges
-from mlc_common.store import audit_index
+from mlc_common.store import audit_index, mappings
 from mlc_common.store.pool import Connection, Pool
 
 Progress = Callable[[int, int], None]
@@ -133,7 +133,7 @@ class _Work:
 async def _spans(connection: Connection, log: LogRanges, topics: Topics, scope: Scope) -> list[_Span]:
     positions = await audit_index.positions(connection, CONSUMER)
     known = {(head.topic, head.part) for head in await audit_index.heads(connection)}
-    names = set(topics.all(*await audit_index.erps(connection))) | {topic for topic, _ in known}
+    names = set(topics.all(*await mappings.erps(connection))) | {topic for topic, _ in known}
     if scope.topic:
         names = {_named(scope.topic, names, topics)}
     spans = []

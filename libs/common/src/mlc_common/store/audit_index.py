@@ -171,11 +171,6 @@ async def has_other_since(connection: Connection | Pool, topic: str, part: int, 
     return bool(await connection.fetchval(query, topic, part, offset, event_type))
 
 
-async def erps(connection: Connection | Pool) -> list[str]:
-    """Every ERP connection that a mapping ever named: each has a topic of commands, also when no flow uses it now."""
-    return [row["erp"] for row in await connection.fetch("select distinct erp from mappings order by erp")]
-
-
 @asynccontextmanager
 async def making_the_key(pool: Pool) -> AsyncIterator[None]:
     """While one process makes the signing key, no other does."""

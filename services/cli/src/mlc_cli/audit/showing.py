@@ -1,0 +1,94 @@
+"""`mlc audit show` and `mlc audit key`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mlc_cli import environment
+from mlc_cli.output import Json, people, print_json, say, telling_errors, when
+from mlc_common.audit.keys import signing_key
+from mlc_common.audit.signing import PublicKey
+from mlc_common.audit.story import Line, Story, story_of
+
+
+def show(
+    order: Annotated[str, typer.Argument(help="The store's id of the order, or connection:order:id.")],
+    as_json: Json = False,
+) -> None:
+    """Tell the story of one order, oldest first.
+
+    Takes the store's id, as in the address of the order's page; the number that
+    the buyer sees may differ. Reads the audit index and the records that it
+    points at.
+
+    \b
+    Example:
+      mlc audit show 1001
+    """
+    with telling_errors(as_json=as_json):
+        story = asyncio.run(_story(order))
+        if as_json:
+            print_json([_line(line) for line in story.lines])
+            return
+        _show(story)
+
+
+async def _story(order: str) -> Story:
+    async with environment.runtime("audit") as runtime:
+        brokers = runtime.settings.kafka_bootstrap_servers
+        return await story_of(runtime.pool, brokers, runtime.topics, order)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "at": line.at.isoformat(timespec="seconds"),
+        "what": line.what,
+        "story": line.story,
+        "event": line.event,
+        "place": f"{line.topic}/{line.part}/{line.offset}",
+    }
+
+
+def _show(story: Story) -> None:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for line in story.lines:
+        table.add_row(when(line.at.isoformat(timespec="seconds")), line.what, Text(line.story))
+    people.print(table)
+    if story.behind:
+        say(
+            f"{story.behind} records of the log are not in the audit index yet; what they tell is not shown. "
+            "See that the auditor runs."
+        )
+
+
+def key(as_json: Json = False) -> None:
+    """Print the public key that proves the checkpoints.
+
+    Give it to your auditor (as a file: > auditor.pem), who keeps it elsewhere:
+    whoever holds it can tell a forged checkpoint, even one by somebody who has
+    all of our servers. The private key is made on first use and never leaves
+    the vault.
+
+    \b
+    Example:
+      mlc audit key
+    """
+    with telling_errors(as_json=as_json):
+        public = asyncio.run(_key())
+        if as_json:
+            print_json({"key": public.id, "pem": public.pem()})
+            return
+        typer.echo(public.pem(), nl=False)
+
+
+async def _key() -> PublicKey:
+    async with environment.records("audit") as records:
+        return (await signing_key(records.pool, records.vault)).public
