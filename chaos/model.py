@@ -183,24 +183,22 @@ def _of_the_books(erp: Dump, files: Mapping[int, Mapping[str, Decimal]], known: 
     for currency, accounts in erp["trial_balance"].items():
         if sum(map(Decimal, accounts.values())):
             yield f"the trial balance in {currency} is not zero"
-    posted: dict[str, Decimal] = {}
-    for row in erp["ledger"]:
-        if row["AutoEntry"] == "N":
-            posted[row["Batch"]] = posted.get(row["Batch"], ZERO) - Decimal(row["TransactionAmount"])
-    in_files = {batch: amount for of_order in files.values() for batch, amount in of_order.items()}
-    for batch in sorted(set(posted) | set(in_files)):
-        if posted.get(batch, ZERO) != in_files.get(batch, ZERO):
-            yield f"{batch} is {in_files.get(batch)} in its file and {posted.get(batch)} in the ledger"
+    posted = {batch: amount for of_order in files.values() for batch, amount in of_order.items()}
+    for file in erp["posted_files"]:
+        amount = sum((Decimal(str(line["Amount"])) for line in file["details"]), ZERO)
+        if posted.get(file["batch"]) != amount:
+            yield f"{file['batch']} is {amount} in its file and {posted.get(file['batch'])} in the ledger"
     for order_id in sorted(set(files) - known):
         yield f"in the books without a sale: {sorted(files[order_id])}"
 
 
 def _files_by_order(erp: Dump) -> dict[int, dict[str, Decimal]]:
+    """What the ledger holds of each batch, by the order in its name; revenue is negative there."""
     found: dict[int, dict[str, Decimal]] = {}
-    for file in erp["posted_files"]:
-        number = file["batch"].split("-")[2]
-        amount = sum((Decimal(str(line["Amount"])) for line in file["details"]), ZERO)
-        found.setdefault(int(number), {})[file["batch"]] = amount
+    for row in erp["ledger"]:
+        if row["AutoEntry"] == "N":
+            batches = found.setdefault(int(row["Batch"].split("-")[2]), {})
+            batches[row["Batch"]] = batches.get(row["Batch"], ZERO) - Decimal(row["TransactionAmount"])
     return found
 
 

@@ -121,7 +121,7 @@ async def _judged(rig: ForgedRehearsal, deeds: Deeds) -> tuple[list[str], int, C
     finally:
         await pool.close()
     wrong = verdict(shop, erp, held, deeds.diary, _currencies())
-    return wrong, len(erp["posted_files"]), Counter(reason for _, reason in held)
+    return wrong, len({row["Batch"] for row in erp["ledger"]}), Counter(reason for _, reason in held)
 
 
 def _currencies() -> set[str]:

@@ -126,7 +126,7 @@ def _kill(chance: Random, at: float, world: World) -> Iterator[Placed]:
 
 
 def _freeze(chance: Random, at: float, world: World) -> Iterator[Placed]:
-    part, seconds = chance.choice(world.parts), round(chance.choice((0.3, 1.0, 2.0, 3.5)), 1)
+    part, seconds = chance.choice(world.parts), round(chance.choice((0.3, 1.0, 2.5, 4.5)), 1)
     yield at, Step("freeze", {"part": part})
     yield at + chance.uniform(0.5, 5), Step("thaw", {"part": part, "after_s": seconds})
 
@@ -138,7 +138,7 @@ def _arm(chance: Random, at: float, world: World) -> Iterator[Placed]:
     freezes = chance.random() < 0.5
     yield at, Step("arm", {"part": part, "point": point, "how": "FREEZE_AT" if freezes else "CRASH_AT"})
     if freezes:
-        yield at + chance.uniform(2, 8), Step("thaw", {"part": part, "after_s": chance.choice((1.5, 3.5))})
+        yield at + chance.uniform(2, 8), Step("thaw", {"part": part, "after_s": chance.choice((1.0, 4.5))})
 
 
 def _erp(chance: Random, at: float, _: World) -> Iterator[Placed]:

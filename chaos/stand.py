@@ -41,8 +41,8 @@ CONTRACT: dict[str, Any] = {
 ERP_SETTINGS = {
     "visibility_delay_s": "0.6",
     "margin_s": "0.7",
-    "lease_s": "2.5",
-    "writer_lease_s": "0.5",
+    "lease_s": "4",
+    "writer_lease_s": "1",
     "sweep_s": "1.5",
 }
 SHOP_SETTINGS = {"timeout_s": "3", "breaker_open_s": "0.5"}
@@ -54,8 +54,9 @@ ENVIRONMENT = {
     "MLC_POLLER_WEBHOOK_SECONDS": "1.5",
     "MLC_POLLER_LEASE_SECONDS": "1",
     "MLC_INGEST_PUBLISH_SECONDS": "1.5",
-    "MLC_KAFKA_SESSION_SECONDS": "1.5",
+    "MLC_KAFKA_SESSION_SECONDS": "2",
     "MLC_DATABASE_CONNECTIONS": "5",
+    "MLC_DATABASE_STALLED_SECONDS": "2",
 }
 
 
