@@ -41,12 +41,12 @@ class Tenant:
         counted = self.app.state.faults.calls
         return sum(number for (_, template), number in counted.items() if "PSALedger" in template)
 
-    async def post(self, number: int, *amounts: str, day: date = DAY, batch: str = "") -> None:
+    async def post(self, number: int, *amounts: str, day: date = DAY, batch: str = "", invoice: str = "") -> None:
         batch = batch or f"IN-WC01-{number}"
         lines = tuple(InvoiceLine(kind="line", account="401.00", amount=Decimal(amount)) for amount in amounts)
         file = InvoiceFile(
             batch=batch,
-            invoice=f"WA{number:05d}",
+            invoice=invoice or f"WA{number:05d}",
             description=str(number),
             comment=f"Order {number}",
             period=202611,
@@ -109,6 +109,15 @@ async def test_rows_of_several_invoices_come_in_one_look_up(tenant: Tenant) -> N
     assert tenant.calls - before == 4, "21 rows, seven a page, and a look at an empty one"
     assert await tenant.client.ledger_rows_of_invoices([]) == []
     assert await tenant.client.ledger_rows_of_invoices(["WA99999"]) == []
+
+
+async def test_numbers_that_follow_from_others_come_with_them_where_they_are_asked_for(tenant: Tenant) -> None:
+    await tenant.post(3, "10.00")
+    await tenant.post(3, "1.00", batch="IN-WC01-3-A1", invoice="WA00003A1")
+    await tenant.post(3, "2.00", batch="B", invoice="WA00003B")
+    found = await tenant.client.ledger_rows_of_invoices(["WA00003"], derived="A")
+    assert {row.invoice for row in found} == {"WA00003", "WA00003A1"}
+    assert {row.invoice for row in await tenant.client.ledger_rows_of_invoices(["WA00003"])} == {"WA00003"}
 
 
 async def test_an_invoice_that_is_posted_twice_is_found_twice_wherever_the_pages_end(tenant: Tenant) -> None:

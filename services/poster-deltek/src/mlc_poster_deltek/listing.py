@@ -25,7 +25,11 @@ from mlc_vendors.deltek import DeltekClient
 from mlc_vendors.deltek.models import LedgerRow
 
 LIMITS = NumberLimits(number=12, number_min=7, reference=32)
+CREDIT_LIMITS = NumberLimits(number=12, number_min=8, reference=32)
 """Facts §13; the numbers of the mapper's documents, which a test compares."""
+
+_ADJUSTED = "A"
+"""What an adjustment's number has after that of the document that it adjusts."""
 
 SHARE = 0.4
 """Of the calls per second that the tenant grants: posting goes first."""
@@ -35,7 +39,11 @@ _AT_ONCE = 40
 
 
 class Names:
-    """Reads orders and refunds out of references and numbers of ours: ``CM-WC01-17-R25-A4``, ``WA00017``."""
+    """Reads orders and refunds out of references and numbers of ours.
+
+    ``IN-WC01-17`` and ``WA00017`` for an order, ``CM-WC01-17-R25`` for a credit (under its invoice's number); what
+    adjusts or cancels has a suffix: ``IN-WC01-17-A1`` under ``WA00017A1``, ``CM-WC01-17-R25-A1`` under ``WAR00025A1``.
+    """
 
     def __init__(self, numbering: Numbering) -> None:
         code, self._prefix = re.escape(numbering.store_code), numbering.invoice_prefix
@@ -43,11 +51,15 @@ class Names:
             rf"(?:IN-{code}-(?P<order>\d+)|CM-{code}-(?P<credited>\d+)-R(?P<refund>\d+))(?P<derived>-[XA]\d+)?",
             re.IGNORECASE,
         )
-        self._number = re.compile(rf"{re.escape(self._prefix)}(?P<order>\d+)", re.IGNORECASE)
+        self._number = re.compile(rf"{re.escape(self._prefix)}(?P<order>\d+)(?:A\d+)?", re.IGNORECASE)
 
     def number_of(self, order: str) -> str:
         """The invoice number of an order."""
         return document_number(self._prefix, order, LIMITS)
+
+    def credit_number_of(self, refund: str) -> str:
+        """The number of a refund's credit, from which those of its adjustments are made."""
+        return document_number(f"{self._prefix}R", refund, CREDIT_LIMITS)
 
     def order_of(self, number: str) -> str:
         """The order of an invoice number; empty where it is none of ours."""
@@ -61,6 +73,8 @@ class Names:
     def fact(self, reference: str, number: str, amount: Decimal) -> BookFact:
         """A document by its number and reference; it is ours where both name the same order.
 
+        What adjusts or cancels may have a number in which neither can be read: its reference alone says whose it is.
+
         Args:
             reference: The file's name.
             number: Its invoice number; empty where it is not known.
@@ -68,7 +82,8 @@ class Names:
         """
         found, filed = self._reference.fullmatch(reference), self.order_of(number)
         named = str(int(found["order"] or found["credited"])) if found else ""
-        if found is None or (number.strip() and filed != named):
+        derived = bool(found and found["derived"])
+        if found is None or (number.strip() and filed != named and not derived):
             return BookFact(order=filed, reference=reference, number=number, amount=amount, ours=False)
         return BookFact(
             order=named,
@@ -76,7 +91,7 @@ class Names:
             reference=reference,
             number=number,
             amount=amount,
-            derived=bool(found["derived"]),
+            derived=derived,
         )
 
 
@@ -92,19 +107,25 @@ class DeltekBooks:
         async for posting in self._client.invoices_dated(day):
             if not posting.invoice.strip():
                 continue
-            order = self._names.order_of(posting.invoice)
+            order = self._names.fact(posting.batch, posting.invoice, Decimal(0)).order
             if order or self._names.knows(posting.batch):
                 yield Mention(order, posting.batch)
 
     async def documents(self, orders: Sequence[str]) -> list[BookFact]:
-        """See ``Books``."""
+        """See ``Books``. Adjustments of a credit have numbers of their own, made from that of the credit."""
+        wanted = list(dict.fromkeys(orders))
         found: list[BookFact] = []
-        numbers = {self._names.number_of(order).casefold(): order for order in orders}
-        listed = [self._names.number_of(order) for order in dict.fromkeys(orders)]
-        for start in range(0, len(listed), _AT_ONCE):
-            rows = await self._client.ledger_rows_of_invoices(listed[start : start + _AT_ONCE])
-            found += [fact for fact in self._facts(rows) if fact.number.casefold() in numbers]
-        return found
+        for start in range(0, len(wanted), _AT_ONCE):
+            numbers = [self._names.number_of(order) for order in wanted[start : start + _AT_ONCE]]
+            rows = await self._client.ledger_rows_of_invoices(numbers, derived=_ADJUSTED)
+            facts = list(self._facts(rows))
+            refunds = dict.fromkeys(fact.refund for fact in facts if fact.refund)
+            for first in range(0, len(refunds), _AT_ONCE):
+                credits_ = [self._names.credit_number_of(refund) for refund in list(refunds)[first : first + _AT_ONCE]]
+                facts += self._facts(await self._client.ledger_rows_of_invoices(credits_, derived=_ADJUSTED))
+            found += facts
+        chosen = set(wanted)
+        return [fact for fact in found if fact.order in chosen]
 
     async def under(self, reference: str) -> list[BookFact]:
         """See ``Books``."""

@@ -46,18 +46,23 @@ class Listing(Transactions):
             for batch, invoice in sorted({(row.batch, row.invoice) for row in page}):
                 yield Posting(batch=batch, invoice=invoice)
 
-    async def ledger_rows_of_invoices(self, numbers: Sequence[str]) -> list[LedgerRow]:
+    async def ledger_rows_of_invoices(self, numbers: Sequence[str], *, derived: str = "") -> list[LedgerRow]:
         """Everything that was posted under these invoice numbers, by whatever file and project; debits positive.
 
         A file that was posted twice has rows of one key twice: none of these may get lost between two pages.
+
+        Args:
+            numbers: The numbers.
+            derived: Also numbers that begin with one of them and go on with this.
         """
         if not numbers:
             return []
         column = LedgerRow.column("invoice")
         key = tuple(LedgerRow.column(name) for name in ("period", "post_seq", "pkey"))
         either = [Condition(column, number) for number in numbers]
+        either += [Condition(column, f"{number}{derived}%", "like") for number in numbers if derived]
         lookup = Lookup(either=either, key=key, order=key[-1], alone=len(numbers) > 1)
-        call = Call(endpoint="ledger", values=self._ledger().values, long=len(numbers) > _IN_AN_ADDRESS)
+        call = Call(endpoint="ledger", values=self._ledger().values, long=len(either) > _IN_AN_ADDRESS)
         try:
             rows = await self._calls.list_of(call, lookup, LedgerRow, None, **self._credit_column)
         except TooManyRows:
@@ -65,8 +70,8 @@ class Listing(Transactions):
                 raise
             half = len(numbers) // 2
             return [
-                *await self.ledger_rows_of_invoices(numbers[:half]),
-                *await self.ledger_rows_of_invoices(numbers[half:]),
+                *await self.ledger_rows_of_invoices(numbers[:half], derived=derived),
+                *await self.ledger_rows_of_invoices(numbers[half:], derived=derived),
             ]
         return self._debits(rows)
 
