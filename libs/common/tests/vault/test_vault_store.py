@@ -193,6 +193,9 @@ async def test_a_taken_or_unknown_connection_is_named(pool: Pool) -> None:
         ("shop", "magento", {}, "kind"),
         ("shop", "woocommerce", {"consumer_secret": PLAIN}, "looks like a credential"),
         ("shop", "deltek", {"login": {"password": PLAIN}}, "'login.password' looks like a credential"),
+        ("shop", "deltek", {"contract": {"auth": {"form": {"password": PLAIN}}}}, "looks like a credential"),
+        ("shop", "deltek", {"contract": {"auth": {"token": PLAIN}}}, "looks like a credential"),
+        ("shop", "deltek", {"contract": {"fields": {"password": "word"}}}, "looks like a credential"),
         ("shop", "deltek", {"url": f"https://me:{PLAIN}@erp.example"}, "holds a password in an address"),
     ],
 )
@@ -203,6 +206,15 @@ async def test_a_connection_that_cannot_be_used_is_refused_without_showing_a_sec
         await connections.add(pool, connection, kind, settings)
     assert PLAIN not in str(caught.value)
     assert await connections.list_all(pool) == []
+
+
+async def test_how_a_tenant_spells_its_sign_in_is_no_credential(pool: Pool) -> None:
+    auth = {
+        "token": {"root": "api", "path": "connect/token", "method": "POST"},
+        "form": {"password": "Pass_word", "client_secret": "ClientSecret", "refresh_token": "RefreshToken"},
+    }
+    added = await connections.add(pool, "erp", "deltek", {"contract": {"auth": auth}})
+    assert added.settings == {"contract": {"auth": auth}}
 
 
 async def test_the_table_takes_every_kind_that_the_model_knows(pool: Pool) -> None:

@@ -17,6 +17,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 _SECRET_NAMES = re.compile(r"secret|passw|token|credential|api_?key|consumer_?key|private_?key", re.IGNORECASE)
 
+_SPELLINGS = frozenset(
+    {f"contract.auth.token.{name}" for name in ("root", "path", "method")}
+    | {f"contract.auth.form.{name}" for name in ("password", "client_secret", "refresh_token")}
+)
+"""How a tenant spells its sign-in: addresses and names of form fields, although the settings' names say otherwise."""
+
+_SPELLING = re.compile(r"[A-Za-z][A-Za-z_./-]{0,63}")
+"""No digit and no space: a name, and hardly a secret that somebody put into the wrong place."""
+
 
 class ConnectionKind(StrEnum):
     """The outside systems; the table's check constraint lists the same."""
@@ -31,11 +40,15 @@ class ConnectionKind(StrEnum):
 
 def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
     for name, value in _leaves(settings):
-        if _SECRET_NAMES.search(name):
+        if _SECRET_NAMES.search(name) and not _is_spelling(name, value):
             raise ValueError(f"setting {name!r} looks like a credential; store it in the vault instead")
         if isinstance(value, str) and "@" in value and "://" in value and urlsplit(value).password:
             raise ValueError(f"setting {name!r} holds a password in an address; store it in the vault instead")
     return settings
+
+
+def _is_spelling(name: str, value: Any) -> bool:
+    return name in _SPELLINGS and isinstance(value, str) and _SPELLING.fullmatch(value) is not None
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
