@@ -197,13 +197,12 @@ def admit(
 def subject(connection: str, kind: str, body: bytes) -> str:
     """The Kafka key: what the webhook is about, by the object's id alone.
 
-    ``action`` webhooks name an order, as all that we subscribe to do. Without an id, or of a resource that we do not
-    know, it is ``connection:order:unknown``.
+    ``action`` webhooks name an order, as all that we subscribe to do. A resource that a plugin brings (a subscription, a
+    shipment) has its own name in the key: it is no order, although it goes the orders' way, to become a dead letter
+    with its reason. Without an id, the last part is ``unknown``.
     """
-    if kind in _REFERENCE:
-        return f"{connection}:{kind}:{object_id(body) or 'unknown'}"
-    found = object_id(body, action=kind == "action") if kind in _ORDERS else None
-    return f"{connection}:order:{found or 'unknown'}"
+    what = "order" if kind in _ORDERS else kind
+    return f"{connection}:{what}:{object_id(body, action=kind == 'action') or 'unknown'}"
 
 
 def object_id(body: bytes, *, action: bool = False) -> int | None:
