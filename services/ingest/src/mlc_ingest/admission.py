@@ -197,8 +197,8 @@ def admit(
 def subject(connection: str, kind: str, body: bytes) -> str:
     """The Kafka key: what the webhook is about, by the object's id alone.
 
-    ``action`` webhooks name an order, as all that we subscribe to do. A resource that a plugin brings (a subscription, a
-    shipment) has its own name in the key: it is no order, although it goes the orders' way, to become a dead letter
+    ``action`` webhooks name an order, as all that we subscribe to do. A resource that a plugin brings (a subscription,
+    a shipment) has its own name in the key: it is no order, although it goes the orders' way, to become a dead letter
     with its reason. Without an id, the last part is ``unknown``.
     """
     what = "order" if kind in _ORDERS else kind
