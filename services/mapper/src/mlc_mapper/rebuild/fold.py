@@ -114,5 +114,11 @@ STATES = Compared(
     "or old.c_newest >= fresh.c_newest",
 )
 REPLAYS = Compared("replays", ("request_id",), {"stage": "r.stage", "orders": "r.orders"}, rows="r.stage = 'done'")
+ANSWERS = Compared(
+    "answered_requests",
+    ("request_id", "flow", "order_key"),
+    {"commands": "r.commands"},
+    rows="cardinality(r.commands) > 0",  # why there is no command is said to whoever asked, and not to the log
+)
 
-FOLD = Fold(fold, (STATES, REPLAYS))
+FOLD = Fold(fold, (STATES, REPLAYS, ANSWERS))

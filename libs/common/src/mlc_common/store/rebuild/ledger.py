@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlc_common.errors import Undecodable
-from mlc_common.events import Envelope, Outcome, PartyOutcome, decode
+from mlc_common.events import Envelope, MappingApplied, Outcome, PartyOutcome, decode
 from mlc_common.log import Record, whole
 from mlc_common.posting.intake import CommandIntake
 from mlc_common.posting.ledger import FINAL, State
+from mlc_common.store import mappings
 from mlc_common.store.pool import Connection
 from mlc_common.store.rebuild.folding import Folding
 
@@ -51,6 +52,20 @@ on conflict (party_key) do update set version = excluded.version, state = exclud
     external_key = excluded.external_key, erp_id = excluded.erp_id, updated_at = excluded.updated_at
 where p.version < excluded.version
 """
+
+
+async def fold_mappings(folding: Folding) -> None:
+    """Fill the versions of mappings; every other fold rests on them."""
+    topic = folding.topics.control
+    async for batch in folding.batches("mappings", topic):
+        async with folding.pool.acquire() as connection, connection.transaction():
+            for record in batch:
+                try:
+                    envelope = record.envelope()
+                    if envelope.type == MappingApplied.event_type:
+                        await mappings.apply(connection, decode(envelope, MappingApplied))
+                except Undecodable as error:
+                    folding.notes.append(f"{topic}/{record.partition}/{record.offset} cannot be read: {error}")
 
 
 async def fold_commands(folding: Folding, erp: str) -> None:

@@ -9,8 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlc_common.errors import ConfigurationError, Undecodable
-from mlc_common.events import MappingApplied, decode
+from mlc_common.errors import ConfigurationError
 from mlc_common.log import read_topic
 from mlc_common.runtime import Runtime
 from mlc_common.store import connections, mappings, outbox
@@ -113,7 +112,7 @@ async def _fold(runtime: Runtime, dsn: str, parts: Sequence[Fold], told: Progres
     try:
         brokers = runtime.settings.kafka_bootstrap_servers
         folding = Folding(pool, runtime.topics, brokers, runtime.clock, told)
-        await _fold_mappings(folding)
+        await ledger.fold_mappings(folding)
         await _check_restored(runtime.pool, folding)
         for part in parts:
             await part.run(folding)
@@ -128,19 +127,6 @@ async def _fold(runtime: Runtime, dsn: str, parts: Sequence[Fold], told: Progres
         return report
     finally:
         await pool.close()
-
-
-async def _fold_mappings(folding: Folding) -> None:
-    topic = folding.topics.control
-    async for batch in folding.batches("mappings", topic):
-        async with folding.pool.acquire() as connection, connection.transaction():
-            for record in batch:
-                try:
-                    envelope = record.envelope()
-                    if envelope.type == MappingApplied.event_type:
-                        await mappings.apply(connection, decode(envelope, MappingApplied))
-                except Undecodable as error:
-                    folding.notes.append(f"{topic}/{record.partition}/{record.offset} cannot be read: {error}")
 
 
 async def _check_restored(pool: Pool, folding: Folding) -> None:
