@@ -51,7 +51,7 @@ class Schedule:
     """The daily comparison of one flow."""
 
     def __init__(self, runtime: Runtime, settings: ReconcilerSettings, mapping: AppliedMapping) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
         self._settings = settings
         self._flow = mapping.flow
         self._local_date = Rules.of(mapping.body).mapping.local_date
@@ -64,10 +64,10 @@ class Schedule:
             try:
                 wait = await self.once()
             except (ConnectorError, *UNAVAILABLE) as error:
-                self._runtime.metrics.reconciles.labels(self._flow, "failed").inc()
+                self.runtime.metrics.reconciles.labels(self._flow, "failed").inc()
                 _log.warning("reconcile.failed", flow=self._flow, error=type(error).__name__, detail=str(error))
                 wait = self._settings.reconciler_retry_seconds
-            await self._runtime.clock.sleep(wait)
+            await self.runtime.clock.sleep(wait)
 
     async def once(self) -> float:
         """Compare if it is due and nobody else does; seconds until to look again.
@@ -80,7 +80,7 @@ class Schedule:
             return self._settings.reconciler_lease_seconds
         note, at = lease.note, self._settings.reconciler_at
         try:
-            now = self._runtime.clock.now()
+            now = self.runtime.clock.now()
             due, done = due_day(now, at, self._local_date), _day(note)
             if done is not None and done < due and not await self._compare(due):
                 return self._settings.reconciler_lease_seconds
@@ -88,7 +88,7 @@ class Schedule:
             return min(_LOOK_S, seconds_until_due(now, at, self._local_date))
         finally:
             with suppress(*UNAVAILABLE):
-                await leases.release(self._runtime.pool, lease, note=note)
+                await leases.release(self.runtime.pool, lease, note=note)
 
     async def _compare(self, due: date) -> bool:
         """The days before the day that is due; the lease is kept meanwhile. False where it was lost."""
@@ -98,7 +98,7 @@ class Schedule:
             last=due - timedelta(days=1),
             by="schedule",
         )
-        work = asyncio.create_task(compared(self._runtime, asked), name=self._name)
+        work = asyncio.create_task(compared(self.runtime, asked), name=self._name)
         try:
             while not work.done():
                 await asyncio.wait({work}, timeout=self._settings.reconciler_lease_seconds / _RENEWALS)
@@ -109,14 +109,14 @@ class Schedule:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-        self._runtime.metrics.reconciles.labels(self._flow, "done").inc()
+        self.runtime.metrics.reconciles.labels(self._flow, "done").inc()
         say = _log.error if result.tally.unexplained else _log.info
         say("reconcile.completed", flow=self._flow, unexplained=result.tally.unexplained, **result.tally.counts)
         return True
 
     async def _leased(self) -> Lease | None:
         seconds = self._settings.reconciler_lease_seconds
-        return await leases.acquire(self._runtime.pool, self._name, self._owner, seconds)
+        return await leases.acquire(self.runtime.pool, self._name, self._owner, seconds)
 
 
 def _day(note: str) -> date | None:
