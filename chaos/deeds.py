@@ -42,6 +42,7 @@ class Deeds:
         self.wrong: list[str] = []
         self._stand, self._rig, self._crew = stand, rig, crew
         self._restarting: asyncio.Task[None] | None = None
+        self._asked: set[asyncio.Task[Any]] = set()
         self._acts: dict[str, Callable[..., Awaitable[None]]] = {
             "buy": self._buy,
             "status": self._status,
@@ -77,6 +78,7 @@ class Deeds:
     async def heal(self) -> None:
         """Everything outside works again, and nobody is frozen."""
         await self._restarted()
+        await self._answered()
         await self._crew.heal()
         for url in (self._rig.shop_url, self._rig.erp_url):
             faults = (await self._rig.http.get(f"{url}/_sandbox/faults")).json()["faults"]
@@ -238,7 +240,17 @@ class Deeds:
             self._restarting = None
 
     async def _replay(self) -> None:
-        """Ask for the whole log to be read again; nothing in the ERP may change by it."""
+        """Ask for the whole log to be decided anew; nothing in the ERP may change by it."""
+        self.counts["replays asked for"] += 1
+        self._asked.add(asyncio.create_task(self._rig.mlc("replay", "--all", "--why", "chaos", "--no-wait")))
+
+    async def _answered(self) -> None:
+        """Until whoever asked for a replay knows whether the log took it: while a server is away it does not."""
+        for done in await asyncio.gather(*self._asked, return_exceptions=True):
+            if isinstance(done, RehearsalError):
+                self.counts["replays that the log did not take"] += 1
+            elif isinstance(done, BaseException):
+                raise done
 
 
 class _Refused(Exception):  # noqa: N818 - the shop's word

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 _LOADED = (
     "mlc_cli.app",
+    "mlc_auditor.app",
     "mlc_ingest.app",
     "mlc_mapper.app",
     "mlc_poller.app",

@@ -64,7 +64,9 @@ class Books:
         return sum(self.files.values(), ZERO)
 
 
-def verdict(shop: Dump, erp: Dump, holds: Iterable[tuple[int, str]], diary: Diary, currencies: set[str]) -> list[str]:
+def verdict(
+    shop: Dump, erp: Dump, holds: Iterable[tuple[int, str]], diary: Diary, rules: Mapping[str, Any]
+) -> list[str]:
     """What is wrong, in words; empty when everything is as it must be.
 
     Args:
@@ -72,7 +74,7 @@ def verdict(shop: Dump, erp: Dump, holds: Iterable[tuple[int, str]], diary: Diar
         erp: The ERP sandbox's own tables.
         holds: Order id and reason of every held document.
         diary: What the shopper did.
-        currencies: What the mapping posts.
+        rules: The mapping: ``currencies`` that it posts, and what it does ``after_posting``.
     """
     held: dict[int, list[str]] = {}
     for order_id, reason in holds:
@@ -84,7 +86,7 @@ def verdict(shop: Dump, erp: Dump, holds: Iterable[tuple[int, str]], diary: Diar
               for order_id, reasons in held.items() if order_id not in orders]  # fmt: skip
     for order in orders.values():
         books = Books(files.get(order.id, {}), tuple(sorted(held.get(order.id, ()))))
-        said = _judge(order, books, currencies)
+        said = _judge(order, books, rules)
         if said:
             wrong.append(
                 f"order {order.id} ({' → '.join(order.told.acts)}; {order.status}, {order.total} {order.currency}, "
@@ -94,11 +96,11 @@ def verdict(shop: Dump, erp: Dump, holds: Iterable[tuple[int, str]], diary: Diar
     return wrong
 
 
-def _judge(order: Order, books: Books, currencies: set[str]) -> str:
+def _judge(order: Order, books: Books, rules: Mapping[str, Any]) -> str:
     """What is wrong with one order; empty when nothing is."""
     if not order.ever_paid or not any(order.told.totals):
         return "" if not books.files and not books.holds else "it was never sold, or was free"
-    if order.currency not in currencies:
+    if order.currency not in rules["currencies"]:
         return _never_posted(order, books, FOREIGN)
     if order.status == "trash":
         return _trashed(order, books)
@@ -106,7 +108,7 @@ def _judge(order: Order, books: Books, currencies: set[str]) -> str:
         return _cancelled(order, books)
     if order.sold and not _touched_after_sale(order):
         return _plain(order, books)
-    return _adjusted(order, books)
+    return _adjusted(order, books) if rules["after_posting"] == "adjust" else _waiting(order, books)
 
 
 def _touched_after_sale(order: Order) -> bool:
@@ -146,11 +148,18 @@ def _trashed(order: Order, books: Books) -> str:
 
 
 def _adjusted(order: Order, books: Books) -> str:
-    """Changed after the sale: the sum is right, or the change came after the posting and waits for a person."""
+    """Changed after the sale: whatever adjusts it, the sum is right."""
+    if books.holds:
+        return "it is held without a true reason"
     if _invoice(order) not in books.files and order.total:
         return "it has no invoice"
-    if not books.holds:
-        return "" if books.sum == order.kept else f"the books must come to {order.kept}"
+    return "" if books.sum == order.kept else f"the books must come to {order.kept}"
+
+
+def _waiting(order: Order, books: Books) -> str:
+    """Changed after the sale: the sum is right, or the change came after the posting and waits for a person."""
+    if not books.holds or _invoice(order) not in books.files:
+        return _adjusted(order, books)
     if set(books.holds) != {CHANGED}:
         return "it is held without a true reason"
     if books.sum == order.kept:

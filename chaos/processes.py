@@ -208,7 +208,7 @@ class ForgedRehearsal(Rehearsal):
         )
         status = await end
         if status != 0:
-            said = log.read_text(errors="replace")[-1500:]
+            said = (log.read_text(errors="replace") + out.read_text(errors="replace"))[-1500:]
             raise RehearsalError(f"mlc {' '.join(arguments)} ended with {status}: {said}")
         return json.loads(out.read_text())
 

@@ -27,6 +27,7 @@ _AGAIN_S = 0.25
 
 _AT_WORK = {
     "events to be published": "select count(*) from outbox where producer <> 'poller'",
+    "replays": "select count(*) from replays where stage <> 'done'",
     "snapshots to be fetched": "select count(*) from fetch_queue",
     "orders to be worked on": "select count(*) from posting_orders where runnable or lease_until > now()",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections import Counter
@@ -10,14 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from chaos.crew import Crew
 from chaos.deeds import Deeds
 from chaos.model import verdict
 from chaos.processes import ForgedRehearsal
 from chaos.rest import NotAtRest, Quiet
-from chaos.schedule import Schedule
-from chaos.stand import Stand, tenant
-from mlc_cli.mappings import reader
+from chaos.schedule import Schedule, World
+from chaos.stand import Stand, mapping_of, tenant
+from mlc_cli.rehearsal import RehearsalError
 from mlc_common.store import holds
 from mlc_common.store.pool import connect
 
@@ -85,7 +88,7 @@ async def run(
             unrest = await _rest(rig, crew, schedule.orders)
             wrong = [*deeds.wrong, *unrest, *crew.exits]
             lap("coming to rest")
-            found, documents, held = await _judged(rig, deeds)
+            found, documents, held = await _judged(rig, deeds, schedule.world)
             lap("judging")
         finally:
             await crew.stop()
@@ -111,7 +114,7 @@ async def _rest(rig: ForgedRehearsal, crew: Crew, orders: int) -> list[str]:
     return []
 
 
-async def _judged(rig: ForgedRehearsal, deeds: Deeds) -> tuple[list[str], int, Counter[str]]:
+async def _judged(rig: ForgedRehearsal, deeds: Deeds, world: World) -> tuple[list[str], int, Counter[str]]:
     shop, erp = await rig.shop_truth(), await rig.erp_truth()
     (rig.folder / "shop.json").write_text(_text(shop), encoding="utf-8")
     (rig.folder / "erp.json").write_text(_text(erp), encoding="utf-8")
@@ -120,19 +123,19 @@ async def _judged(rig: ForgedRehearsal, deeds: Deeds) -> tuple[list[str], int, C
         held = [(int(one.order_key.rpartition(":")[2]), one.reason) for one in await holds.held(pool)]
     finally:
         await pool.close()
-    wrong = verdict(shop, erp, held, deeds.diary, _currencies())
+    wrong = verdict(shop, erp, held, deeds.diary, yaml.safe_load(mapping_of(world)))
+    wrong += await _proved(rig)
     return wrong, len({row["Batch"] for row in erp["ledger"]}), Counter(reason for _, reason in held)
 
 
-def _currencies() -> set[str]:
-    """What the mapping of the run posts, from its own text."""
-    import yaml
-
-    mapping: dict[str, Any] = yaml.safe_load(reader("example")())
-    return set(mapping["currencies"])
+async def _proved(rig: ForgedRehearsal) -> list[str]:
+    """Whether chain and log are whole, by the command that an auditor uses."""
+    try:
+        await rig.mlc("audit", "verify")
+    except RehearsalError as error:
+        return [f"the audit chain is not whole: {error}"]
+    return []
 
 
 def _text(value: Any) -> str:
-    import json
-
     return json.dumps(value, indent=1, ensure_ascii=False)

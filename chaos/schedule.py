@@ -16,7 +16,6 @@ from typing import Any, Literal
 from chaos.faults import ERP_FAULTS, SHOP_FAULTS
 from chaos.stories import STORIES, Story
 
-PARTS = ("ingest", "mapper", "poller", "poster-deltek")
 POINTS = {
     "ingest": ("ingest.after_publish",),
     "poller": ("poller.after_publish",),
@@ -37,6 +36,7 @@ class World:
     posters: int = 1
     duplicate_guard: Literal["always", "unposted"] = "always"
     delivery_concurrency: int = 1
+    after_posting: Literal["adjust", "hold"] = "adjust"
 
     @property
     def parts(self) -> list[str]:
@@ -45,7 +45,7 @@ class World:
         posters = [
             f"poster-deltek:{number}" if number > 1 else "poster-deltek" for number in range(1, self.posters + 1)
         ]
-        return ["ingest", "poller", *mappers, *posters]
+        return ["ingest", "poller", "auditor", *mappers, *posters]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def plan(seed: int, orders: int) -> Schedule:
         posters=chance.choice((1, 2, 2)),
         duplicate_guard=chance.choice(("always", "always", "unposted")),
         delivery_concurrency=chance.choice((1, 1, 4)),
+        after_posting=chance.choice(("adjust", "adjust", "hold")),
     )
     placed = [*_shopping(chance, orders), *_trouble(chance, orders, world)]
     steps = tuple(step for _, step in sorted(placed, key=lambda pair: pair[0]))
@@ -133,7 +134,7 @@ def _freeze(chance: Random, at: float, world: World) -> Iterator[Placed]:
 
 def _arm(chance: Random, at: float, world: World) -> Iterator[Placed]:
     """Restart a part so that it dies or stands still at a named point."""
-    part = chance.choice(world.parts)
+    part = chance.choice([part for part in world.parts if part.partition(":")[0] in POINTS])
     point = f"{chance.choice(POINTS[part.partition(':')[0]])}:{chance.choice((1, 1, 2, 3))}"
     freezes = chance.random() < 0.5
     yield at, Step("arm", {"part": part, "point": point, "how": "FREEZE_AT" if freezes else "CRASH_AT"})

@@ -19,6 +19,7 @@ import httpx
 from chaos.processes import Forge, ForgedProcess, ForgedRehearsal
 from chaos.schedule import World
 from mlc_cli.demo.connecting import connect
+from mlc_cli.mappings import reader
 from mlc_cli.rehearsal import environment_of
 from mlc_common.store import migrations
 from mlc_localstack import KafkaServer, LocalStack, PostgresServer, create_database, drop_database, with_database
@@ -54,6 +55,7 @@ ENVIRONMENT = {
     "MLC_POLLER_WEBHOOK_SECONDS": "1.5",
     "MLC_POLLER_LEASE_SECONDS": "1",
     "MLC_INGEST_PUBLISH_SECONDS": "1.5",
+    "MLC_AUDITOR_CHECKPOINT_SECONDS": "1",
     "MLC_KAFKA_SESSION_SECONDS": "2",
     "MLC_DATABASE_CONNECTIONS": "5",
     "MLC_DATABASE_STALLED_SECONDS": "2",
@@ -111,13 +113,22 @@ async def tenant(stand: Stand, folder: Path, world: World) -> AsyncIterator[Forg
     )
     try:
         await asyncio.gather(rig.shop.start(), rig.erp.start())
-        await connect(rig, contract=CONTRACT, erp_settings=ERP_SETTINGS, shop_settings=SHOP_SETTINGS)
+        text = mapping_of(world)
+        await connect(rig, mapping=text, contract=CONTRACT, erp_settings=ERP_SETTINGS, shop_settings=SHOP_SETTINGS)
         yield rig
     finally:
         processes = [*rig.parts.values(), rig.shop, rig.erp]
         await asyncio.gather(*(process.kill() for process in processes), return_exceptions=True)
         await rig.http.aclose()
         await drop_database(stand.postgres.dsn, database)
+
+
+def mapping_of(world: World) -> str:
+    """The shipped example, with what this world wants of it."""
+    example: str = reader("example")()
+    wanted = example.replace("after_posting: adjust", f"after_posting: {world.after_posting}")
+    assert f"after_posting: {world.after_posting}" in wanted, "the example of a mapping says otherwise now"
+    return wanted
 
 
 def _sandbox(stand: Stand, folder: Path, system: str, config: dict[str, Any]) -> ForgedProcess:

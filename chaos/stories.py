@@ -84,6 +84,18 @@ def _edited(chance: Random) -> list[Act]:
     return [_bought(chance), *(_edit(chance) for _ in range(chance.choice((1, 1, 2, 5))))]
 
 
+def _edited_and_refunded(chance: Random) -> list[Act]:
+    acts = [_edit(chance), chance.choice((_by_line, _by_amount))(chance), _edit(chance)]
+    return [_bought(chance), *chance.sample(acts, chance.randint(2, 3))]
+
+
+def _to_and_fro(chance: Random) -> list[Act]:
+    """Cancelled, taken back, cancelled again; edited on the way."""
+    there, back = _status("cancelled"), _status(chance.choice(("processing", "completed")))
+    edits = [_edit(chance)] if chance.random() < 0.5 else []
+    return [_bought(chance), there, back, *edits, *([there] if chance.random() < 0.5 else [])]
+
+
 def _trashed(chance: Random) -> list[Act]:
     return [_bought(chance), ("trash", {}), *([("restore", {})] if chance.random() < 0.5 else [])]
 
@@ -107,6 +119,8 @@ STORIES = (
     Story(7, _cancelled),
     Story(2, _cancelled_and_back),
     Story(6, _edited),
+    Story(5, _edited_and_refunded),
+    Story(3, _to_and_fro),
     Story(2, _trashed),
     Story(2, _refund_deleted),
     Story(3, _foreign),
