@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml sandbox/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench chaos schemas lock clean
+.PHONY: help setup demo test lint format bench chaos mutants schemas lock clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ bench: $(STAMP) ## Measure; prints a table and JSON
 
 chaos: $(STAMP) ## Break everything at random, SEED=1 RUNS=1 ORDERS=20, and judge the books; SCHEDULE=file repeats a failure
 	@$(BIN)/python -m chaos $(if $(SCHEDULE),--schedule $(SCHEDULE),--seed $(or $(SEED),1) --runs $(or $(RUNS),1) --orders $(or $(ORDERS),20)) $(ARGS)
+
+mutants: $(STAMP) ## Break the code in small ways and see whether the tests notice (ARGS="--sample 20 --seed 1")
+	@$(BIN)/python -m scripts.mutants $(ARGS)
 
 schemas: $(STAMP) ## Write the JSON Schemas of all events to docs/schemas
 	@$(BIN)/python -m mlc_common.events.schemas

@@ -1,0 +1,120 @@
+"""Which code is mutated, and which tests must notice. Fast ones first: the first failure ends a mutant's trial.
+
+Tests that start processes or a broker are left out: what only they notice counts as survived. So the rate is a lower
+bound of what `make test` would notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_COMMON = "libs/common/src/mlc_common"
+_MAPPER = "services/mapper/src/mlc_mapper"
+_POSTING_TESTS = "libs/common/tests/posting"
+_STORE_TESTS = "libs/common/tests/store"
+_MAPPER_TESTS = "services/mapper/tests"
+_INGEST_TESTS = "services/ingest/tests"
+_FAULTS = f"{_POSTING_TESTS}/test_simulation.py::test_any_one_fault_at_any_point_posts_once_and_what_was_wanted"
+
+
+@dataclass(frozen=True)
+class Area:
+    """Modules that the same tests answer for.
+
+    Attributes:
+        name: As the command's ``--module`` takes it.
+        modules: Globs from the root of the checkout.
+        tests: What pytest is given, in this order.
+        postgres: Whether these tests need a PostgreSQL server, which is then started once for the area.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    postgres: bool = False
+
+    def files(self, root: Path) -> Iterator[str]:
+        """The paths of its modules; what has no function in it is listed, too."""
+        for glob in self.modules:
+            yield from (str(path.relative_to(root)) for path in sorted(root.glob(glob)) if path.name != "__init__.py")
+
+
+AREAS = (
+    Area(
+        "posting",
+        tuple(
+            f"{_COMMON}/posting/{name}.py"
+            for name in ("rules", "adjusting", "afterwards", "pursuit", "writing", "engine", "parties")
+        ),
+        (
+            f"{_POSTING_TESTS}/test_rules.py",
+            f"{_POSTING_TESTS}/test_histories.py",
+            f"{_POSTING_TESTS}/test_parties.py",
+            f"{_POSTING_TESTS}/test_engine.py",
+            f"{_POSTING_TESTS}/test_adjusting.py",
+            f"{_POSTING_TESTS}/test_traces.py",
+            f"{_FAULTS}[one invoice-handles]",
+        ),
+    ),
+    Area(
+        "accounting",
+        tuple(
+            f"{_COMMON}/accounting/{name}.py" for name in ("difference", "lines", "remainder", "digests", "identity")
+        ),
+        (
+            "libs/common/tests/accounting",
+            f"{_POSTING_TESTS}/test_rules.py",
+        ),
+    ),
+    Area(
+        "signature",
+        (
+            "libs/vendors/src/mlc_vendors/woocommerce/signature.py",
+            "services/ingest/src/mlc_ingest/admission.py",
+            "services/ingest/src/mlc_ingest/gateway.py",
+        ),
+        (
+            "libs/vendors/tests/woocommerce/test_woocommerce_signature.py",
+            f"{_INGEST_TESTS}/test_ingest_admission.py",
+            f"{_INGEST_TESTS}/test_ingest_gateway.py",
+            f"{_INGEST_TESTS}/test_ingest_refusals.py",
+        ),
+    ),
+    Area(
+        "dedupe",
+        (
+            f"{_COMMON}/store/positions.py",
+            f"{_COMMON}/store/outbox.py",
+            f"{_COMMON}/store/posting_queue.py",
+            f"{_COMMON}/posting/intake.py",
+        ),
+        (
+            f"{_STORE_TESTS}/test_positions.py",
+            f"{_STORE_TESTS}/test_outbox.py",
+            f"{_POSTING_TESTS}/test_intake.py",
+        ),
+        postgres=True,
+    ),
+    Area(
+        "mapper",
+        (
+            f"{_MAPPER}/evolve.py",
+            f"{_MAPPER}/decide.py",
+            f"{_MAPPER}/mapping/rules.py",
+            f"{_MAPPER}/woocommerce/*.py",
+        ),
+        (
+            f"{_MAPPER_TESTS}/test_decide.py",
+            f"{_MAPPER_TESTS}/test_evolve.py",
+            f"{_MAPPER_TESTS}/test_orders_by_hand.py",
+            f"{_MAPPER_TESTS}/test_refunds_by_hand.py",
+            f"{_MAPPER_TESTS}/test_review.py",
+            f"{_MAPPER_TESTS}/test_mapping_file.py",
+            f"{_MAPPER_TESTS}/test_captures.py",
+            f"{_MAPPER_TESTS}/test_hostile_orders.py",
+            f"{_MAPPER_TESTS}/test_money_properties.py",
+        ),
+    ),
+)
