@@ -1,4 +1,4 @@
-"""Gateway, mapper and poller are killed at their named points, started again, and the ERP's books are right.
+"""R1: Gateway, mapper and poller are killed at their named points, started again, and the ERP's books are right.
 
 The poster's points are in test_poster.py. A killed consumer keeps its place in its group for up to ten seconds; that
 is what these tests wait for.

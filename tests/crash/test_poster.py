@@ -1,4 +1,4 @@
-"""The poster is killed at every step of the engine and started again: one invoice, one credit, one firm, to the cent.
+"""R1: the poster is killed at every step of the engine and started again: one invoice, one credit, one firm, exact.
 
 Every case is a connection of its own to one ERP, so that all posters can die side by side; one poster then takes up
 what all of them left. Leases of the dead are made to run out by hand: they last minutes.

@@ -1,4 +1,4 @@
-"""What no store should send: a clear answer, a dead letter or a hold with its reason, and the next order goes through.
+"""R10: what no store should send: a clear answer, a dead letter or a hold with its reason; the next order goes through.
 
 Whatever is signed is kept and answered 200, or the store would switch its webhook off; whatever is not never reaches
 the raw topics.

@@ -1,4 +1,4 @@
-"""The ERP fails, answers late or not at all, forgets who we are: every document is posted, and once.
+"""R5: The ERP fails, answers late or not at all, forgets who we are: every document is posted, and once.
 
 The patience of this tenant's contract is cut to seconds, or proving that something is absent would take minutes.
 """

@@ -1,5 +1,6 @@
 """From the shop's webhook to the ERP's books, order by order, as the shopper and the merchant make them happen.
 
+R7: the same webhook many times, and webhook and snapshot of one order, make one document.
 The poller reads nothing here but what the mapper asks it for: what is posted came by webhook.
 """
 

@@ -1,4 +1,4 @@
-"""An ERP that is down for long, slow or over its limit: nothing is lost, nobody is thrown out, others go on.
+"""R6: An ERP that is down for long, slow or over its limit: nothing is lost, nobody is thrown out, others go on.
 
 The tenant has two flows, each to an ERP of its own, in one process of ours. The time after which Kafka throws out a
 reader that stands still is cut to seconds; the ERP's trouble lasts longer than that.
