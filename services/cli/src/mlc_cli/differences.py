@@ -57,7 +57,8 @@ def what_if(runtime: Runtime, progress: Progress) -> Any:
 
 def _show(one: dict[str, Any]) -> None:
     name = " ".join(filter(None, (f"order {one['order']}", one["document"].replace("_", " "), one["number"])))
-    say((name, "bold"), f" ({one['flow']}): {one['was']} → {one['becomes']}")
+    how = "otherwise" if one["was"] == one["becomes"] else f"{one['was']} → {one['becomes']}"
+    say((name, "bold"), f" ({one['flow']}): {how}")
     width = max(len(each["what"]) for each in one["differences"])
     for each in one["differences"]:
         say(f"{each['what']:<{width}}  {each['from'] or 'nothing'} → {each['to'] or 'nothing'}", indent=2)
@@ -69,7 +70,8 @@ def _show_sums(sums: dict[str, Any]) -> None:
         f" ({sums['orders']} orders looked at).",
     )
     for kind in sums["kinds"]:
-        say(f"{kind['documents']} {kind['was']} → {kind['becomes']}", indent=2)
+        same = kind["was"] == kind["becomes"]
+        say(f"{kind['documents']} {kind['was']} → {'another ' if same else ''}{kind['becomes']}", indent=2)
     for total in sums["totals"]:
         if total["from"] != total["to"]:
             say(f"total {total['currency']}: {total['from']} → {total['to']}", indent=2)

@@ -269,4 +269,4 @@ def _in_the_erp(one: LedgerDocument) -> str:
         return f"{one.reference} posted with {one.posted_total}" + (f" ({ids})" if ids else "")
     if one.sent:
         return f"a draft {one.reference} of ours may be there"
-    return "nothing of it was sent"
+    return "nothing of ours is there"

@@ -186,7 +186,12 @@ async def _replay(chosen: Selector, manner: tuple[str, str], *, rebook: bool, wa
         print_json(answer)
         return
     following.show_became(became)
-    say(f"{counts['orders']} orders decided anew, {counts['commands'] or 'no'} documents otherwise than before.")
+    decided, otherwise = _count(counts["orders"], "order"), _count(counts["commands"], "document")
+    say(f"{decided} decided anew, {otherwise} otherwise than before.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
 def _tell_asked(ids: list[UUID], *, as_json: bool) -> None:

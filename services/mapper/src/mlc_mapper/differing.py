@@ -14,6 +14,7 @@ from uuid import UUID
 
 from mlc_common.accounting import CreditNote, Invoice, Line
 from mlc_common.events import DocumentWish, HeldWish, ResolvedWish, Wish, Withdrawn
+from mlc_common.money import quantise
 from mlc_mapper.decision import Excluded
 from mlc_mapper.state import OrderState
 from mlc_mapper.woocommerce.credits import credit_key
@@ -46,11 +47,15 @@ def word(said: Said) -> str:
 def differences(before: Said, after: Said) -> list[dict[str, str]]:
     """What differs, by name: ``{"what", "from", "to"}`` each."""
     old, new = _facts(before), _facts(after)
+    both = isinstance(before, DocumentWish) and isinstance(after, DocumentWish)
     names = [*old, *(name for name in new if name not in old)]
-    pairs = [(name, old.get(name, ""), new.get(name, "")) for name in names]
-    if not (isinstance(before, DocumentWish) and isinstance(after, DocumentWish)):
-        pairs = [pair for pair in pairs if not pair[0].startswith("line ")]  # a document's own lines are no difference
+    pairs = [(name, old.get(name, ""), new.get(name, "")) for name in names if both or _says_where(name)]
     return [{"what": name, "from": was, "to": becomes} for name, was, becomes in pairs if was != becomes]
+
+
+def _says_where(name: str) -> bool:
+    """Whether it is of interest of a document that comes or goes: how much, and where it is booked."""
+    return name in ("is", "why", "total", "project", "firm") or name.endswith(": account")
 
 
 def change(order: OrderState, kind: str, before: Said, after: Said) -> dict[str, Any] | None:
@@ -116,15 +121,24 @@ class Sums:
             ],
             "orders_to_be_read": self.to_be_read,
             "totals": [
-                {"currency": currency, "from": str(was), "to": str(becomes)}
+                {"currency": currency, "from": _text(was, currency), "to": _text(becomes, currency)}
                 for currency, (was, becomes) in sorted(self.totals.items())
             ],
             "accounts": [
-                {"currency": currency, "account": account, "from": str(was), "to": str(becomes)}
+                {
+                    "currency": currency,
+                    "account": account,
+                    "from": _text(was, currency),
+                    "to": _text(becomes, currency),
+                }
                 for (currency, account), (was, becomes) in sorted(self.accounts.items())
                 if was != becomes
             ],
         }
+
+
+def _text(amount: Decimal, currency: str) -> str:
+    return format(quantise(amount, currency), "f")
 
 
 def _document(said: Said) -> Invoice | CreditNote | None:
@@ -167,8 +181,7 @@ def _facts_of(document: Invoice | CreditNote) -> Facts:
 
 
 def _name(line: Line) -> str:
-    what = " ".join(filter(None, (line.source_line or line.kind.value, line.description)))
-    return f"line {what}"
+    return " ".join(filter(None, (line.source_line or line.kind.value, line.description)))
 
 
 def _facts_of_line(line: Line, name: str) -> Facts:
