@@ -23,7 +23,7 @@ from mlc_common.audit.verification import Scope, Verified, verify
 from mlc_common.events import RAW_WEBHOOK, Envelope, MappingApplied
 from mlc_common.log import Record, read_topic
 from mlc_common.runtime import Runtime, open_runtime
-from mlc_common.settings import CommonSettings
+from mlc_common.settings import CommonSettings, load
 from mlc_common.store import audit_index
 from mlc_common.store.pool import Connection
 from mlc_common.vault.keyring import create_key_file
@@ -109,6 +109,17 @@ class Tenant:
             await connection.execute("delete from audit_index where topic = $1 and part = $2", topic, part)
             await audit_index.append(connection, rows)
 
+    async def everything(self) -> list[AuditRow]:
+        """What the index holds."""
+        heads = await audit_index.heads(self.runtime.pool)
+        return [row for head in heads for row in await self.rows(head.topic, head.part)]
+
+    async def restore(self, rows: Sequence[AuditRow]) -> None:
+        """Make the index hold this and nothing else."""
+        async with self._forging() as connection:
+            await connection.execute("delete from audit_index")
+            await audit_index.append(connection, rows)
+
     async def forget(self) -> None:
         """Empty the index, as before a rebuild."""
         async with self._forging() as connection:
@@ -162,19 +173,26 @@ def a_mapping(erp: str) -> MappingApplied:
     return MappingApplied(flow="web", store="shop", erp=erp, version="1", text="", by="test", at=at)
 
 
+@asynccontextmanager
+async def opened(brokers: str, dsn: str, name: str, folder: Path) -> AsyncIterator[Tenant]:
+    """A tenant with an empty log."""
+    key_file = folder / "vault.key"
+    create_key_file(key_file)
+    settings = load(
+        CommonSettings, tenant=name, kafka_bootstrap_servers=brokers, database_url=dsn, vault_key_file=key_file
+    )
+    async with open_runtime(settings, owner="test") as runtime:
+        yield Tenant(runtime)
+
+
 @pytest.fixture
 async def acme(
     kafka_bootstrap: str, database: str, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Tenant]:
-    """A tenant with an empty log."""
-    key_file = tmp_path / "vault.key"
-    create_key_file(key_file)
-    for name, value in (
-        ("MLC_TENANT", tenant),
-        ("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap),
-        ("DATABASE_URL", database),
-        ("MLC_VAULT_KEY_FILE", str(key_file)),
-    ):
-        monkeypatch.setenv(name, value)
-    async with open_runtime(CommonSettings(), owner="test") as runtime:
-        yield Tenant(runtime)
+    """A tenant with an empty log, whose settings are in the environment."""
+    async with opened(kafka_bootstrap, database, tenant, tmp_path) as made:
+        monkeypatch.setenv("MLC_TENANT", tenant)
+        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+        monkeypatch.setenv("DATABASE_URL", database)
+        monkeypatch.setenv("MLC_VAULT_KEY_FILE", str(tmp_path / "vault.key"))
+        yield made
