@@ -28,7 +28,15 @@ ONLINE = (
     ["connection", "set", "shop", "--set", "url=https://shop.example"],
     ["connection", "rotate", "shop", "--secret", "webhook_secret", "--generate"],
     ["holds"],
+    ["holds", "show", "1001"],
+    ["holds", "release", "1001", "--why", "x"],
+    ["holds", "resolve", "1001", "--as", "posted", "--why", "x"],
+    ["replay", "--all", "--why", "x"],
+    ["replay", "--all", "--dry-run"],
     ["audit", "show", "1001"],
+    ["audit", "verify"],
+    ["audit", "export", "--out", "november.csv"],
+    ["audit", "key"],
     ["run", "all"],
 )
 
@@ -125,7 +133,7 @@ def test_a_line_of_the_settings_file_that_is_none_is_named_by_its_number_and_not
 def test_a_defect_tells_its_kind_and_place_and_none_of_the_secrets_that_are_at_hand(
     monkeypatch: pytest.MonkeyPatch, as_json: bool
 ) -> None:
-    async def broken() -> Any:
+    async def broken(*_arguments: Any) -> Any:
         password = PLANTED  # a local variable, as any code that signs in has
         raise KeyError(f"postgresql://mlc:{password}@db")
 
@@ -140,7 +148,7 @@ def test_a_defect_tells_its_kind_and_place_and_none_of_the_secrets_that_are_at_h
 
 
 def test_a_defect_tells_where_the_program_was_when_asked_still_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken() -> Any:
+    async def broken(*_arguments: Any) -> Any:
         password = PLANTED
         raise KeyError(password)
 
