@@ -156,7 +156,7 @@ async def test_a_command_that_was_lost_on_its_way_is_commanded_after_the_rebuild
     async with folded(live, database) as fresh:
         (request,) = await fresh.requests()
         assert fresh.notes == [
-            "1 orders are read afresh from the store: the log may lack what their last events led to"
+            "Orders read afresh from the store, as the log may lack what their last events led to: 1."
         ]
         await fresh.take_over()
     assert len(await live.commands()) == 1
@@ -212,7 +212,7 @@ async def test_a_request_that_nobody_answered_reaches_the_mapper_again_and_once(
     request = await live.release(17, INVOICE, request="another")
     await live.release(17, INVOICE, request="another")
     async with folded(live, database) as fresh:
-        assert "1 requests of people had no answer on the log: the mapper gets them again" in fresh.notes
+        assert "Requests of people without an answer on the log, which the mapper gets again: 1." in fresh.notes
         await fresh.take_over()
 
     causes = [command.cause for command in await live.commands()]

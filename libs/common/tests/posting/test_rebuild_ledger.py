@@ -238,7 +238,7 @@ async def test_a_rebuild_is_refused_while_a_part_works(
     monkeypatch.setattr("mlc_common.store.rebuild.running.PATIENCE_S", 0.0)
     part = await connect(database, application="mlc mlc-all@there:7", most=1)
     try:
-        with pytest.raises(ConfigurationError, match="mlc-all@there:7 still work on this tenant"):
+        with pytest.raises(ConfigurationError, match="still at work on this tenant: mlc-all@there:7"):
             await desk.rebuild()
     finally:
         await part.close()

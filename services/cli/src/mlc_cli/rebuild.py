@@ -93,17 +93,17 @@ def _show(report: Report, kept: str, *, dry_run: bool) -> None:
     for each in report.differences[:SHOWN]:
         say(("differs", "yellow"), f" {each.sentence()}")
     if report.differing > SHOWN:
-        say(f"… and {report.differing - SHOWN} more.")
+        say(f"And {report.differing - SHOWN} more.")
     for note in report.notes:
         say(note)
     if report.unfinished:
-        say(f"{report.unfinished} documents are not finished: each is looked up in the ERP before anything is posted.")
+        say(f"Unfinished documents, looked up in the ERP before anything is posted: {report.unfinished}.")
     say(_verdict(report, kept, dry_run=dry_run))
 
 
 def _verdict(report: Report, kept: str, *, dry_run: bool) -> str:
     compared = "Every recorded row is as it was." if report.compared else "The tables were empty."
-    found = f"{report.differing} rows differ." if report.differing else compared
+    found = f"Rows that differ: {report.differing}." if report.differing else compared
     if report.swapped:
         place = f" The old ones are in the schema {kept}." if kept else ""
         return f"{found} The rebuilt tables are in force.{place} Start the parts again."

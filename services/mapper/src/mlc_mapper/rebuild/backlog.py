@@ -93,7 +93,7 @@ class Backlog:
             await store.send(self._folding.pool, page)
         if orders:
             self._folding.notes.append(
-                f"{len(orders)} orders are read afresh from the store: the log may lack what their last events led to"
+                f"Orders read afresh from the store, as the log may lack what their last events led to: {len(orders)}."
             )
 
     def _request(self, order_key: str, offset: int) -> Outgoing:

@@ -55,7 +55,7 @@ async def _fold_states(folding: Folding, onboarding: Onboarding) -> None:
     await store.mark_defects(folding.pool)
     if strangers := await store.commanded_without_state(folding.pool):
         folding.notes.append(
-            f"{strangers} orders have commands and no event that could be read: look at their dead letters"
+            f"Orders with commands and without an event that can be read (see `mlc holds`): {strangers}."
         )
 
 

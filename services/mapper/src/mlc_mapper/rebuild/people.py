@@ -53,7 +53,9 @@ async def fold_requests(folding: Folding, replayed: Mapping[str, ReplayCompleted
                     left.append(Outgoing(folding.topics.control, envelope, record.partition))
         await store.send(folding.pool, left)
     if again:
-        folding.notes.append(f"{len(again)} requests of people had no answer on the log: the mapper gets them again")
+        folding.notes.append(
+            f"Requests of people without an answer on the log, which the mapper gets again: {len(again)}."
+        )
 
 
 async def _refused(folding: Folding) -> dict[tuple[int, int], str]:

@@ -33,6 +33,7 @@ class Compared:
         columns: Columns that must be equal: name to the expression that gives its recorded part (``r`` is the row).
         meanings: What a column's value means, where equal things may be written differently.
         rows: Which rows are recorded at all: a condition on ``r``.
+        named_by: Columns that tell a person which row it is.
         beside: Further columns for ``where`` alone.
         where: Which pairs of rows can be compared: a condition on ``old`` and ``fresh`` (both may be absent).
     """
@@ -42,6 +43,7 @@ class Compared:
     columns: Mapping[str, str]
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     rows: str = "true"
+    named_by: Sequence[str] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     where: str = "true"
 
@@ -54,6 +56,7 @@ class Difference:
     key: tuple[str, ...]
     old: Mapping[str, Any] | None
     fresh: Mapping[str, Any] | None
+    named_by: Sequence[str] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -64,12 +67,16 @@ class Difference:
 
     def sentence(self) -> str:
         """The difference in words, without what may be personal."""
-        row = f"{self.table} {' '.join(self.key)}"
+        known = self.fresh or self.old or {}
+        named = " ".join(str(known[name]) for name in self.named_by)
+        row = f"{self.table} {' '.join(self.key)}{f' ({named})' if named else ''}"
         if self.old is None:
             return f"{row}: the log tells of this row, the database lacks it"
         if self.fresh is None:
             return f"{row}: the log tells nothing of this row"
-        return f"{row}: {'; '.join(_said(name, self.old[name], self.fresh[name]) for name in self.columns)}"
+        pairs = [(name, self.old[name], self.fresh[name]) for name in self.columns]
+        telling = [pair for pair in pairs if None not in pair] or pairs  # what follows from the others goes unsaid
+        return f"{row}: {'; '.join(_said(*pair) for pair in telling)}"
 
 
 async def count(pool: Pool, schema: str, compared: Compared) -> int:
@@ -93,6 +100,7 @@ async def differences(connection: Connection, old: str, fresh: str, compared: Co
             tuple(str(row[f"key_{name}"]) for name in compared.keys),
             _side(row, "old", compared),
             _side(row, "fresh", compared),
+            compared.named_by,
         )
         if found.old is None or found.fresh is None or found.columns:
             yield found

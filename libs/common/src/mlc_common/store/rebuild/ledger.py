@@ -97,7 +97,9 @@ async def fold_outcomes(folding: Folding) -> None:
             await connection.executemany(_DOCUMENT, documents)
             await connection.executemany(_PARTY, parties)
     if unreadable:
-        folding.notes.append(f"{unreadable} outcomes cannot be read; their documents stand where the others left them")
+        folding.notes.append(
+            f"Outcomes that cannot be read; their documents stand where the others left them: {unreadable}."
+        )
     await folding.pool.execute("select setval('fencing_numbers', $1)", fencing + FENCING_MARGIN)
 
 

@@ -173,7 +173,6 @@ async def _drop_known_letters(folding: Folding) -> None:
 
 async def _compare(pool: Pool, parts: Sequence[Fold], report: Report, told: Progress) -> None:
     if not await pool.fetchval("select exists (select 1 from consumer_positions)"):
-        report.notes.append("There is no old generation to compare with: its tables are empty.")
         return
     report.compared = True
     tables = [each for part in parts for each in part.compared]

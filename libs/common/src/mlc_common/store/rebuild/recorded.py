@@ -57,6 +57,7 @@ DOCUMENTS = Compared(
         "plan": f"case when r.posted is not null and not {_OPEN} then r.plan end",
     },
     meanings={"posted": _document, "erp_ids": as_json, "plan": as_json},
+    named_by=("order_key", "kind"),
     # What adjusts a posted document and may have been sent is made again, to be looked up.
     where="not (old.there is null and fresh.c_adjusts is not null and fresh.c_state = 'unfinished')",
 )

@@ -40,7 +40,7 @@ async def until_nobody_works(pool: Pool, brokers: str, topics: Topics, clock: Cl
         waited = clock.monotonic() - begun
         if waited > PATIENCE_S:
             raise ConfigurationError(
-                f"{', '.join(found)} still work on this tenant: stop every part but ingest, then rebuild "
+                f"still at work on this tenant: {', '.join(found)}. Stop every part but ingest, then rebuild "
                 "(--force rebuilds all the same, see docs/rebuild.md)"
             )
         told("waiting for parts to end", int(waited), int(PATIENCE_S))
@@ -50,7 +50,8 @@ async def until_nobody_works(pool: Pool, brokers: str, topics: Topics, clock: Cl
 async def _at_work(pool: Pool, brokers: str, topics: Topics) -> list[str]:
     sessions = [row["application_name"].removeprefix("mlc ") for row in await pool.fetch(_SESSIONS)]
     groups = await readers(brokers, f"{topics.tenant}.")
-    return [*sessions, *(f"readers of {name.removeprefix(topics.tenant + '.')}" for name in sorted(groups))]
+    # A process is both; one that cannot reach the database is a reader alone.
+    return sessions or [f"a reader of the group {name}" for name in sorted(groups)]
 
 
 @asynccontextmanager
