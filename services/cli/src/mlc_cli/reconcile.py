@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -43,9 +44,7 @@ def reconcile(
     since: Annotated[str, typer.Option("--from", help="First day, in the store's calendar (2026-11-01).")] = "",
     until: Annotated[str, typer.Option("--to", help="Last day, included; today without it.")] = "",
     flow: Annotated[str, typer.Option(help="Which flow, where there are several.")] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Say every order and refund, one by one.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Say every order and refund, one by one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Account for every order, refund and document of a period.
@@ -162,15 +161,19 @@ def _show(result: Any, seen: _Seen) -> None:
 
 
 def _sums(said: dict[str, Any]) -> Table:
-    table = Table(header_style="bold")
+    """Counts and amounts by verdict; an amount is never cut, however narrow the terminal is."""
+    rows = [(_short(row["verdict"]), row["verdict"] in _UNEXPLAINED, _cells(row)) for row in said["verdicts"]]
+    totals = [("all", False, _cells(row)) for row in said["totals"]]
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
-    for name in ("orders", "refunds", "other", "currency", "store", "ERP", "difference"):
-        table.add_column(name, justify="left" if name == "currency" else "right", no_wrap=True)
-    for row in said["verdicts"]:
-        table.add_row(_short(row["verdict"]), *_cells(row), style="red" if row["verdict"] in _UNEXPLAINED else None)
+    for place, name in enumerate(("orders", "refunds", "other", "", "store", "ERP", "difference")):
+        widest = max((len(cells[place]) for _, _, cells in (*rows, *totals)), default=0)
+        table.add_column(name, justify="right" if name else "left", no_wrap=True, min_width=widest)
+    for name, odd, cells in rows:
+        table.add_row(name, *cells, style="red" if odd else None)
     table.add_section()
-    for row in said["totals"]:
-        table.add_row("all", *_cells(row))
+    for name, _, cells in totals:
+        table.add_row(name, *cells, style="bold")
     return table
 
 

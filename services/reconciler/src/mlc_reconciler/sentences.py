@@ -85,10 +85,12 @@ def differs(part: Part, case: Case) -> str:
     foreign = part.in_other_currency
     if foreign:
         return f"{name} is in {part.currency} and posted in {foreign[0].currency} ({listed(foreign)})"
-    too = f"{money(abs(part.delta), part.currency)} too {'much' if part.delta > 0 else 'little'}"
+    more = part.delta > 0 if part.kind == "order" else part.delta < 0  # of a credit, the less the more
+    too = f"{money(abs(part.delta), part.currency)} too {'much' if more else 'little'}"
     if part.rule:
         return f"by rule {part.rule.name} nothing of {name} should be in the books: {too} ({listed(part.books)})"
-    amounts = f"the store says {money(part.store, part.currency)}, the books {money(part.found, part.currency)}"
+    store, books = money(abs(part.store), part.currency), part.found if part.kind == "order" else -part.found
+    amounts = f"the store says {store}, the books {money(books, part.currency)}"
     return f"{name}: {amounts}, {too} ({listed(part.books)}){_twice(part.books)}"
 
 

@@ -96,6 +96,14 @@ def test_an_invoice_that_is_posted_twice_differs_and_says_twice() -> None:
     assert found.books == 200
 
 
+def test_a_refund_that_is_credited_twice_is_credited_too_much() -> None:
+    found = verdicts(sale(refunds={"25": "30.00"}), [invoice(), credit(), credit(run="202611/2")])[1]
+    assert found.sentence == (
+        "refund 25 of order 17: the store says 30.00 USD, the books 60.00 USD, 30.00 USD too much "
+        "(CM-WC01-17-R25 -30.00, CM-WC01-17-R25 -30.00); CM-WC01-17-R25 is posted 2 times"
+    )
+
+
 def test_the_same_amount_in_another_currency_differs() -> None:
     (found,) = verdicts(sale(), [invoice(currency="CAD")])
     assert (found.verdict, found.sentence) == (
