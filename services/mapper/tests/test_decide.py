@@ -583,3 +583,14 @@ def test_the_state_of_another_order_or_flow_is_refused() -> None:
         decide(other, webhook(exactjson.dumps(paid())), MAPPING)
     with pytest.raises(ValueError, match="flow web"):
         decide(OrderState(flow="b2b", connection="shop", order_id=17), webhook(exactjson.dumps(paid())), MAPPING)
+
+
+def test_an_order_that_was_left_out_is_decided_again_when_it_is_read_again() -> None:
+    """A cut-over that is moved, a mapping that comes after the events: nothing is new of the order, but the rules are."""
+    left_out = mapping(cut_over="2027-01-01")
+    story = Story(left_out)
+    assert [one.rule for one in story.tell(snapshot(order(MUG))).excluded] == ["before_cut_over"]
+    story.by = MAPPING
+    (command,) = story.tell(snapshot(order(MUG), offset=1, at=NOW + timedelta(hours=1))).commands
+    assert command.wish.wish == "document"
+    assert story.tell(snapshot(order(MUG), offset=2, at=NOW + timedelta(hours=2))).commands == ()

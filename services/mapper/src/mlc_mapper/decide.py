@@ -55,7 +55,7 @@ def decide(state: OrderState, event: RawInput, mapping: Mapping, *, told: Told |
     if request is not None:
         fetches = () if request.fetch_id in after.asked else (request,)
         return Decision(state=asked(after, request.fetch_id), fetches=fetches)
-    if _says_nothing_new(state, after):
+    if after.wishes and _says_nothing_new(state, after):  # without wishes: perhaps other rules left it out before
         return Decision(state=after)
     return decide_again(after, mapping, cause=event.event_id)
 

@@ -25,6 +25,7 @@ from mlc_common.log import Record
 from mlc_common.store import holds, leases, outbox, requests
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import UNAVAILABLE, Connection, Pool
+from mlc_mapper.control import NOTHING_TO_SAY
 from mlc_mapper.decision import Decision
 from mlc_mapper.defects import Defects
 from mlc_mapper.emitting import Because, lane_of, outgoing
@@ -243,7 +244,8 @@ class Replays:
             cause=str(request.request_id), time=request.at, lane=lane_of(key[1]), replay_of=folded.newest_event
         )
         await outbox.add(connection, CONSUMER, outgoing(self._topics, flow.erp, decision, because))
-        return replace(said, commands=tuple(command.command_id for command in decision.commands))
+        ids = tuple(command.command_id for command in decision.commands)
+        return replace(said, commands=ids, note=NOTHING_TO_SAY if work.replay.released and not ids else "")
 
     async def _folded(
         self, connection: Connection, work: _Work, key: Key, known: StoredState | None
