@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mlc_common.accounting import event_id
 from mlc_common.clock import SystemClock
-from mlc_common.events import Command, Envelope, MappingApplied, Topics, encode
+from mlc_common.events import Command, Envelope, Event, MappingApplied, Topics, encode
 from mlc_common.log import LogProducer, ensure_topics, read_topic
 from mlc_common.log.records import Record
 from mlc_common.posting.engine import Engine
@@ -109,6 +109,11 @@ class Poster:
         """Append what waits in the outbox."""
         while await outbox.publish_pending(self.pool, self.runtime.log, PRODUCER, [0]):
             continue
+
+    async def told(self, model: type[Event]) -> list[Envelope]:
+        """The events of a type on the audit topic."""
+        found = [record.envelope() async for record in read_topic(self.brokers, self.runtime.topics.audit)]
+        return [envelope for envelope in found if envelope.type == model.event_type]
 
     async def repeat(self, topic: str) -> None:
         """Append every record of a topic once more, as a producer does that was cut off."""

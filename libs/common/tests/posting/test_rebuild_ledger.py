@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlc_common.errors import ConfigurationError
+from mlc_common.events import RebuildCompleted, decode
 from mlc_common.store.pool import connect
 from mlc_common.store.rebuild import generation
 
@@ -102,10 +103,12 @@ async def test_a_row_altered_by_hand_is_found_and_named(desk: Poster) -> None:
     assert not report.swapped
     assert await desk.pool.fetchval("select settled_seq from posting_documents") == 5
 
-    accepted = await desk.rebuild(accept=True, keep_as="kept_here")
+    accepted = await desk.rebuild(accept=True, keep_as="kept_here", by="ada")
     assert (accepted.differing, accepted.swapped) == (1, True)
     assert await desk.pool.fetchval("select settled_seq from posting_documents") == 1
     assert await desk.pool.fetchval("select settled_seq from kept_here.posting_documents") == 5
+    (told,) = [decode(event, RebuildCompleted) for event in await desk.told(RebuildCompleted)]
+    assert (told.by, told.differing, told.differences) == ("ada", 1, [found.sentence()])
 
 
 async def test_a_row_that_is_missing_and_one_too_many_are_named(desk: Poster) -> None:

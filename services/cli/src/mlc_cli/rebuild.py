@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,7 +44,7 @@ def rebuild(
       mlc rebuild --keep-old
     """
     with telling_errors(as_json=as_json):
-        wanted = Wanted(dry_run=dry_run, accept=accept, force=force)
+        wanted = Wanted(dry_run=dry_run, accept=accept, force=force, by=getpass.getuser())
         report, kept = asyncio.run(_rebuild(wanted, keep_old=keep_old, show=not as_json))
         if as_json:
             print_json(_as_json(report, kept))

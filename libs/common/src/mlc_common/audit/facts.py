@@ -31,6 +31,7 @@ from mlc_common.events import (
     Outcome,
     PartyOutcome,
     PollCompleted,
+    RebuildCompleted,
     ReconcileCompleted,
     ReleaseRequested,
     ReplayCompleted,
@@ -66,6 +67,7 @@ class Stage(StrEnum):
     POLLED = "polled"
     REFUSED = "refused"
     VAULT = "vault"
+    REBUILT = "rebuilt"
     CHECKPOINT = "checkpoint"
     DEAD_LETTER = "dead_letter"
     CHUNK = "chunk"
@@ -168,6 +170,10 @@ _FROM_DATA: dict[str, tuple[Stage, dict[str, str]]] = {
     PollCompleted.event_type: (
         Stage.POLLED,
         {name: name for name in ("connection", "what", "since", "until", "seen", "published")},
+    ),
+    RebuildCompleted.event_type: (
+        Stage.REBUILT,
+        {name: name for name in ("compared", "differing", "unfinished", "by")},
     ),
     VaultKeysRotated.event_type: (
         Stage.VAULT,

@@ -302,6 +302,22 @@ class VaultKeysRotated(Event):
     at: datetime
 
 
+class RebuildCompleted(Event):
+    """The tables were rebuilt from the log, and took the place of the old ones.
+
+    ``compared`` whether there were old ones, ``differing`` how many of their rows the log tells otherwise (a person
+    accepted that) and ``differences`` the first of them, ``unfinished`` how many documents are looked up.
+    """
+
+    event_type: ClassVar[str] = "mlc.audit.rebuild-completed.v1"
+    compared: bool
+    differing: int
+    differences: list[str] = Field(default_factory=list)
+    unfinished: int
+    by: str
+    at: datetime
+
+
 class PollCompleted(Event):
     """A poll window was read whole; the poller's cursor is the fold of these."""
 
@@ -359,6 +375,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReconcileCompleted,
     ChainCheckpoint,
     VaultKeysRotated,
+    RebuildCompleted,
     PollCompleted,
     WebhookRefused,
     MapperCheckpoint,

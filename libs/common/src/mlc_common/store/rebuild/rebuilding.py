@@ -9,7 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlc_common.accounting import event_id
 from mlc_common.errors import ConfigurationError
+from mlc_common.events import RebuildCompleted, encode
 from mlc_common.log import read_topic
 from mlc_common.runtime import Runtime
 from mlc_common.store import connections, mappings, outbox
@@ -21,6 +23,9 @@ from mlc_common.store.rebuild.folding import Fold, Folding, Progress, folds, unt
 LISTED = 1000
 """Differences that are kept to be shown; all are counted."""
 
+TOLD = 100
+"""Differences that the event tells."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -31,12 +36,14 @@ class Wanted:
         accept: Swap although the generations differ.
         keep_as: Schema in which the old generation is kept; dropped without it.
         force: Do not ask whether parts are at work.
+        by: Who asks for it.
     """
 
     dry_run: bool = False
     accept: bool = False
     keep_as: str = ""
     force: bool = False
+    by: str = ""
 
 
 @dataclass
@@ -95,9 +102,31 @@ async def rebuild(
                 await running.until_nobody_works(runtime.pool, brokers, runtime.topics, runtime.clock, told)
             await generation.swap(runtime.pool, keep_as=wanted.keep_as)
             report.swapped = True
+            await _tell(runtime, wanted, report)
             return report
         finally:
             await generation.drop(runtime.pool)
+
+
+async def _tell(runtime: Runtime, wanted: Wanted, report: Report) -> None:
+    """Say on the log that the tables are new, and by whose word where they differ from the old ones."""
+    at = runtime.clock.now()
+    event = RebuildCompleted(
+        compared=report.compared,
+        differing=report.differing,
+        differences=[each.sentence() for each in report.differences[:TOLD]],
+        unfinished=report.unfinished,
+        by=wanted.by,
+        at=at,
+    )
+    envelope = encode(
+        event,
+        event_id=event_id("rebuild-completed", at.isoformat()),
+        subject="rebuild:completed",
+        source=f"/{runtime.topics.tenant}/cli",
+        time=at,
+    )
+    await runtime.log.publish(runtime.topics.audit, envelope)
 
 
 async def _append_waiting(runtime: Runtime, waiting: Mapping[str, Sequence[int]]) -> None:
