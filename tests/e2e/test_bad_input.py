@@ -113,6 +113,18 @@ async def test_a_number_beyond_all_floats_is_held(tenant_by_webhook: Tenant) -> 
     await next_one_goes_through(tenant)
 
 
+async def test_an_order_of_ten_thousand_lines_that_do_not_make_its_total_is_held(tenant_by_webhook: Tenant) -> None:
+    tenant = tenant_by_webhook
+    order = await an_order(tenant)
+    (loaf,) = order["line_items"]
+    kept = ("name", "product_id", "quantity", "tax_class", "subtotal_tax", "total_tax", "taxes", "sku", "meta_data")
+    one = {name: loaf[name] for name in kept} | {"total": "0.01", "subtotal": "0.01"}
+    order |= {"line_items": [{"id": 50_000 + number} | one for number in range(10_000)], "total": "99.00"}
+    assert await tenant.hear(json.dumps(order, separators=(",", ":")).encode()) == 200
+    await tenant.is_held(order["id"], {"invoice": "does_not_balance"})
+    await next_one_goes_through(tenant)
+
+
 async def test_half_a_pair_of_surrogates_in_a_name_is_posted_all_the_same(tenant_by_webhook: Tenant) -> None:
     tenant = tenant_by_webhook
     order = await an_order(tenant)
@@ -123,6 +135,7 @@ async def test_half_a_pair_of_surrogates_in_a_name_is_posted_all_the_same(tenant
 
 
 async def test_a_webhook_with_another_secret_is_refused_and_leaves_nothing(tenant_by_webhook: Tenant) -> None:
+    """R9: over the whole way; each kind of tampering in the gateway's own tests."""
     tenant = tenant_by_webhook
     body = json.dumps(await an_order(tenant)).encode()
     headers = await tenant.signed(body)
