@@ -6,18 +6,20 @@ reads the diff; whoever did not mean to change anything sees what changed.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from mlc_common.accounting import HoldReason
 from mlc_common.errors import Held, Rejected
-from mlc_common.events import Command, DocumentWish
+from mlc_common.events import Command, DocumentWish, HeldWish
 
-from .bench import busy
+from .bench import SETTINGS, busy
 from .erp import Dialect
 from .recorded import RecordedBench
 from .wishes import Order, buyer
@@ -108,7 +110,7 @@ async def withdrawn_at_once(bench: RecordedBench, order: Order) -> None:
 
 @path()
 async def cannot_be_mapped_then_can(bench: RecordedBench, order: Order) -> None:
-    await bench.settle(order.cannot(), order.credit("30.00"))
+    await bench.settle(_with_a_fix(order.cannot()), order.credit("30.00"))
     await bench.settle(order.invoice("100.00"))
 
 
@@ -273,7 +275,7 @@ async def changed_after_posting_waits(bench: RecordedBench, order: Order) -> Non
 @path()
 async def cannot_be_mapped_any_more(bench: RecordedBench, order: Order) -> None:
     await bench.settle(order.invoice("100.00"))
-    await bench.settle(order.cannot("tax_code_unknown"))
+    await bench.settle(_with_a_fix(order.cannot("tax_code_unknown")))
 
 
 @path()
@@ -365,6 +367,12 @@ async def firms_own_project_to_another(bench: RecordedBench, order: Order) -> No
     order.adjusting = "rebook"
     await bench.settle(_placed(order.invoice("100.00"), ""))
     await bench.settle(_placed(order.invoice("100.00"), "P7"))
+
+
+def _with_a_fix(command: Command) -> Command:
+    """The command of what cannot be mapped, with what a person can do."""
+    assert isinstance(command.wish, HeldWish)
+    return command.model_copy(update={"wish": command.wish.model_copy(update={"fix": "Map it."})})
 
 
 def _placed(command: Command, project: str) -> Command:
@@ -475,6 +483,80 @@ async def nothing_to_resolve(bench: RecordedBench, order: Order) -> None:
     await bench.settle(order.resolve("closed"))
 
 
+@path()
+async def posted_by_hand_after_an_older_wish_was_refused(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["create"] = [refused()]
+    await bench.settle(order.invoice("100.00"))
+    await bench.settle(order.cannot())
+    await bench.settle(order.resolve("posted"))
+
+
+# -- the log tells less than the ledger knew
+
+
+def _forget(bench: RecordedBench) -> None:
+    """The ledger was rebuilt: it knows that something was announced, and not what."""
+    row = bench.row()
+    bench.ledger._rows[row.key] = dataclasses.replace(row, plan=None, pursued=None, pursued_seq=0)
+
+
+@path()
+async def rebuilt_while_a_create_was_on_its_way(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["create"] = ["late"]
+    bench.add(order.invoice("100.00"))
+    await bench.once()
+    _forget(bench)
+    await bench.settle()
+
+
+@path()
+async def rebuilt_with_what_was_pursued_and_a_newer_wish(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["create"] = ["late"]
+    bench.add(order.invoice("100.00"))
+    await bench.once()
+    row = bench.row()
+    bench.ledger._rows[row.key] = dataclasses.replace(row, plan=None)
+    await bench.settle(order.invoice("120.00"))
+
+
+@path()
+async def rebuilt_when_nothing_is_wanted_any_more(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["create"] = ["gone"]
+    bench.add(order.invoice("100.00"))
+    await bench.once()
+    _forget(bench)
+    await bench.settle(order.withdraw())
+
+
+# -- at the last moment
+
+
+def _late_once(bench: RecordedBench, step: str, seconds: float) -> None:
+    """The ledger answers late, once, when this is announced."""
+    record = bench.ledger.record
+
+    async def slow(lease, row, steps, **named):  # type: ignore[no-untyped-def] # the ledger's own signature
+        stored = await record(lease, row, steps, **named)
+        if steps and steps[-1].state == step:
+            bench.ledger.record = record  # type: ignore[method-assign] # late once
+            bench.clock.advance(seconds)
+        return stored
+
+    bench.ledger.record = slow  # type: ignore[method-assign] # see above
+
+
+@path()
+async def sent_within_the_margin(bench: RecordedBench, order: Order) -> None:
+    _late_once(bench, "creating", SETTINGS.margin_s)
+    await bench.settle(order.invoice("100.00"))
+
+
+@path()
+async def not_sent_after_the_margin(bench: RecordedBench, order: Order) -> None:
+    _late_once(bench, "finalising", SETTINGS.margin_s + 0.5)
+    await bench.settle(order.invoice("100.00"))
+
+
 # -- firms
 
 
@@ -524,18 +606,40 @@ async def firm_being_made_by_another(bench: RecordedBench, order: Order) -> None
     await bench.settle(Order("1001", party=party).invoice("100.00"))
 
 
-@path()
-async def firm_announced_by_a_process_that_stood_still(bench: RecordedBench, order: Order) -> None:
-    bench.wire.before["can_create_party"] = lambda: None
-    record, party = bench.ledger.record_party, buyer(create=True)
+async def _firm_announced(bench: RecordedBench, seconds: float) -> None:
+    """The announcement of a firm takes this long, once."""
+    record = bench.ledger.record_party
 
     async def slow(*given, **named):  # type: ignore[no-untyped-def] # the ledger's own signature
         bench.ledger.record_party = record  # type: ignore[method-assign] # slow once
         stored = await record(*given, **named)
-        bench.clock.advance(5)
+        bench.clock.advance(seconds)
         return stored
 
     bench.ledger.record_party = slow  # type: ignore[method-assign] # see above
+    await bench.settle(Order("1001", party=buyer(create=True)).invoice("100.00"))
+
+
+@path()
+async def firm_announced_by_a_process_that_stood_still(bench: RecordedBench, order: Order) -> None:
+    await _firm_announced(bench, SETTINGS.margin_s + 0.5)
+
+
+@path()
+async def firm_made_within_the_margin(bench: RecordedBench, order: Order) -> None:
+    await _firm_announced(bench, SETTINGS.margin_s)
+
+
+@path()
+async def firm_made_by_another_meanwhile(bench: RecordedBench, order: Order) -> None:
+    lease, party = bench.ledger.lease_party, buyer(create=True)
+
+    async def after_the_other(key: UUID, owner: str, seconds: float) -> int | None:
+        row = await bench.ledger.party("shop-to-books", party)
+        bench.ledger._parties[key] = dataclasses.replace(row, state="ready", erp_id="F9")
+        return await lease(key, owner, seconds)
+
+    bench.ledger.lease_party = after_the_other  # type: ignore[method-assign] # another was quicker
     await bench.settle(Order("1001", party=party).invoice("100.00"))
 
 

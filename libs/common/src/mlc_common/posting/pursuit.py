@@ -227,7 +227,7 @@ class Pursuit(Afterwards):
         row = self._row
         document = row.pursued or rules.document_of(row, self._rows, self._gateway.limits)
         if document is None:
-            await self._record(Step(State.INTENDED, "nothing to look for"), intent="clear")
+            await self._record(Step(State.INTENDED, "nothing to look for"), intent="clear", sent=False)
             return False
         plan, seq = await self._plan(document), row.pursued_seq if row.pursued else row.newest.seq
         steps = Step(State.LOOKING, "after a rebuild"), Step(State.UNKNOWN, "after a rebuild")
