@@ -14,11 +14,10 @@ from uuid import UUID
 
 from mlc_common.store.pool import Pool
 
+# JSON is read here and not by the server, which refuses what a store's text may hold (an escaped NUL).
 _ROWS = """
 select d.order_key, d.document_key, d.adjusts, d.state, d.reason, d.detail, d.fix, d.updated_at,
-    d.settled_seq < d.newest_seq as unfinished, q.command::jsonb -> 'wish' as wish,
-    coalesce(d.posted, d.pursued)::jsonb #>> '{sources,0,kind}' as source_kind,
-    coalesce(d.posted, d.pursued)::jsonb #>> '{sources,0,id}' as source_id
+    d.settled_seq < d.newest_seq as unfinished, q.command, coalesce(d.posted, d.pursued) as document
 from posting_documents d
 left join lateral (
     select command from posting_queue q where q.document_key = d.document_key order by q.seq desc limit 1
@@ -27,11 +26,10 @@ where d.flow = $1 and d.order_key = any($2::text[])
 order by d.order_key, d.place
 """
 
-_QUEUED = """
-select s.order_key
+_STATES = """
+select s.order_key, s.state, coalesce(o.contiguous_seq, 0) as arrived
 from order_states s left join posting_orders o using (flow, order_key)
 where s.flow = $1 and s.order_key = any($2::text[])
-    and (s.state::jsonb ->> 'seq')::int > coalesce(o.contiguous_seq, 0)
 """
 
 
@@ -81,13 +79,15 @@ async def recorded(pool: Pool, flow: str, order_keys: Sequence[str]) -> dict[str
     found: dict[str, _Found] = {}
     for row in await pool.fetch(_ROWS, flow, list(order_keys)):
         found.setdefault(row["order_key"], _Found()).rows.append(_row(row))
-    for row in await pool.fetch(_QUEUED, flow, list(order_keys)):
-        found.setdefault(row["order_key"], _Found()).queued = True
+    for row in await pool.fetch(_STATES, flow, list(order_keys)):
+        if int(json.loads(row["state"]).get("seq", 0)) > row["arrived"]:
+            found.setdefault(row["order_key"], _Found()).queued = True
     return {key: LedgerOrder(tuple(order.rows), order.queued) for key, order in found.items()}
 
 
 def _row(row: Any) -> LedgerRow:
-    wish = json.loads(row["wish"]) if row["wish"] else {}
+    wish = json.loads(row["command"])["wish"] if row["command"] else {}
+    sources = json.loads(row["document"])["sources"] if row["document"] else []
     return LedgerRow(
         key=row["document_key"],
         adjusts=row["adjusts"],
@@ -98,7 +98,7 @@ def _row(row: Any) -> LedgerRow:
         unfinished=row["unfinished"],
         since=row["updated_at"],
         wish=str(wish.get("wish", "")),
-        refund=(row["source_id"] or "") if row["source_kind"] == "refund" else "",
+        refund=next((str(source["id"]) for source in sources if source["kind"] == "refund"), ""),
         by=str(wish.get("by", "")),
         why=str(wish.get("why", "")),
     )
