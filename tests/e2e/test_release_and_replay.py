@@ -118,6 +118,21 @@ async def test_a_draft_that_a_refused_attempt_left_is_amended_and_not_doubled(te
     assert "404.00" in books.lines(await tenant.rig.erp_truth(), batch), "the draft said 401.00"
 
 
+async def test_a_cancellation_s_credit_that_was_refused_is_released_with_its_invoice(tenant: Tenant) -> None:
+    order = await tenant.sell()
+    await tenant.booked(order["id"], {"IN": "3.33"})
+    await tenant.rig.tell_erp("users", name=USER, denied=["post"])
+    try:
+        await tenant.on_order(order["id"], "cancel")
+        await tenant.is_held(order["id"], {"adjustment": "rights_missing"})
+    finally:
+        await tenant.rig.tell_erp("users", name=USER, denied=[])
+    said = await tenant.rig.mlc("holds", "release", str(order["id"]), "--why", "the role may post now")
+    assert {(one["document"], one["outcome"]) for one in said["released"]} >= {("adjustment", "posted")}
+    await tenant.booked(order["id"], {"IN": "3.33", "X1": "-3.33"})
+    assert await tenant.held(order["id"]) == {}
+
+
 async def test_an_unknown_outcome_is_resolved_by_a_person_and_recorded_with_who_and_why(tenant: Tenant) -> None:
     fault = await tenant.fault("erp", kind="cut_before", **POST)
     order = await tenant.sell()

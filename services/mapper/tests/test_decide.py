@@ -586,7 +586,7 @@ def test_the_state_of_another_order_or_flow_is_refused() -> None:
 
 
 def test_an_order_that_was_left_out_is_decided_again_when_it_is_read_again() -> None:
-    """A cut-over that is moved, a mapping that comes after the events: nothing is new of the order, but the rules are."""
+    """A cut-over that is moved, a mapping that comes after the events: nothing of the order is new, but the rules."""
     left_out = mapping(cut_over="2027-01-01")
     story = Story(left_out)
     assert [one.rule for one in story.tell(snapshot(order(MUG))).excluded] == ["before_cut_over"]

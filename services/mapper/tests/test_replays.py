@@ -237,6 +237,23 @@ async def test_orders_of_before_the_mapping_are_decided_by_a_replay(live: LiveLo
     assert (made.seq, accounts(made)) == (1, ["4799"])
 
 
+async def test_states_that_another_version_has_folded_are_folded_again(live: LiveLog) -> None:
+    """R18: a new version of the fold takes every order through it, and commands nothing for that."""
+    await a_day(live)
+    before, commands = await live.states(), await live.commands()
+    old = """
+        update order_states set evolve_version = 0, state = replace(state, '"first_name":"Ada"', '"first_name":"Old"')
+        where order_key like '%:10_'
+    """
+    await live.pool.execute(old)
+    assert await live.states() != before
+    await live.replays.ask_for_old_states()
+    await live.turn()
+    assert await live.states() == before
+    assert await live.commands() == commands
+    assert [(orders, made) for _, orders, made in await completed(live)] == [(6, 0)]
+
+
 async def test_a_request_that_comes_twice_is_worked_off_once(live: LiveLog) -> None:
     await a_day(live)
     await live.apply(WITH_CUPS)

@@ -77,8 +77,8 @@ def _show_sums(sums: dict[str, Any]) -> None:
             say(f"total {total['currency']}: {total['from']} → {total['to']}", indent=2)
     for account in sums["accounts"]:
         say(f"account {account['account']} {account['currency']}: {account['from']} → {account['to']}", indent=2)
-    if sums["orders_to_be_read"]:
+    if number := sums["orders_to_be_read"]:
         say(
-            f"{sums['orders_to_be_read']} orders must be read from the store again before it can be said how they are "
-            "booked; that happens when the mapping is applied and they are decided."
+            f"{number} {'order' if number == 1 else 'orders'} must be read from the store again before it can be said "
+            "how they are booked; that happens when the mapping is applied and they are decided."
         )

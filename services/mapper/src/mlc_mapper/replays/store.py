@@ -59,6 +59,12 @@ async def waits(pool: Pool) -> bool:
     return bool(await pool.fetchval("select exists (select 1 from replays where stage <> 'done')"))
 
 
+async def folded_by_others(pool: Pool, version: int) -> list[str]:
+    """The orders whose states in force another version of ``evolve`` has folded."""
+    query = "select distinct order_key from order_states where evolve_version <> $1 order by order_key"
+    return [row["order_key"] for row in await pool.fetch(query, version)]
+
+
 async def take(pool: Pool, fencing: int) -> Replay | None:
     """The next replay, taken over by this fencing number; None when there is none.
 

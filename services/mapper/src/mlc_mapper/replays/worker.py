@@ -20,7 +20,7 @@ from mlc_common import crash
 from mlc_common.accounting import event_id
 from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
-from mlc_common.events import ReplayCompleted, Topics, encode
+from mlc_common.events import ReplayCompleted, ReplayRequested, Topics, encode
 from mlc_common.log import Record
 from mlc_common.store import holds, leases, outbox, requests
 from mlc_common.store.outbox import Outgoing
@@ -76,6 +76,7 @@ class Replays:
         self._published = wake
         self._flows = Flows()
         self._awake = asyncio.Event()
+        self._upgraded = False
 
     def wake(self) -> None:
         """Say that there may be a replay to be worked off."""
@@ -86,6 +87,7 @@ class Replays:
         while True:
             self._awake.clear()
             try:
+                await self.ask_for_old_states()
                 await self.work_off()
             except (Retryable, ReplayLost, KafkaError, *UNAVAILABLE) as error:
                 _log.warning("replay.waiting", error=type(error).__name__)
@@ -94,6 +96,23 @@ class Replays:
             with suppress(TimeoutError):  # not wait_for: up to Python 3.11 it loses a cancellation that meets the event
                 async with asyncio.timeout(_IDLE_S):
                     await self._awake.wait()
+
+    async def ask_for_old_states(self) -> None:
+        """Ask for a replay of the orders whose states another version of ``evolve`` has folded (architecture §2)."""
+        if self._upgraded:
+            return
+        orders = await store.folded_by_others(self._pool, EVOLVE_VERSION)
+        if orders:
+            request = ReplayRequested(
+                request_id=event_id("evolve", EVOLVE_VERSION, str(len(orders)), *orders[:1], *orders[-1:]),
+                orders=orders,
+                by="mapper",
+                why=f"states are folded by version {EVOLVE_VERSION} now",
+                at=self._clock.now(),
+            )
+            async with self._pool.acquire() as connection, connection.transaction():
+                await store.ask(connection, request)
+        self._upgraded = True
 
     async def work_off(self) -> int:
         """Work off every replay that waits, unless another process does; how many were."""

@@ -1,0 +1,138 @@
+"""How orders, offsets and selectors are named on the command line, and in what words outcomes are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+
+from mlc_cli.differences import Look
+from mlc_cli.following import became
+from mlc_cli.orders import keys
+from mlc_cli.releasing import Wanted, _the_one
+from mlc_cli.replay import Selector, _offsets
+from mlc_common.errors import ConfigurationError
+from mlc_common.store.holds import HeldDocument, LedgerDocument
+from mlc_common.store.mappings import AppliedMapping
+
+NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
+KEYS = [UUID(int=number << 96) for number in (0xAAAA, 0xBBBB)]
+FLOWS = [
+    AppliedMapping(flow, "v1", store, "deltek", "", (), date(2026, 11, 1))
+    for flow, store in (("web", "shop"), ("web2", "shop"), ("outlet", "outlet"))
+]
+DOCUMENT = LedgerDocument(
+    flow="web", order_key="shop:order:17", document_key=KEYS[0], kind="invoice", place=1, state="verified",
+    wish="document", number="WA00017", reference="IN-WC01-17", total="3.33 USD", posted_total="3.33 USD",
+    erp_ids={"batch": "IN-WC01-17"}, sent=True, settled=True, attempts=0, reason="", detail="", fix="", adjusts=None,
+    updated_at=NOW,
+)  # fmt: skip
+
+
+def test_an_order_is_named_by_its_id_in_every_flow_or_by_its_key_in_those_of_its_store() -> None:
+    assert keys("17", FLOWS) == {"web": "shop:order:17", "web2": "shop:order:17", "outlet": "outlet:order:17"}
+    assert keys("shop:order:17", FLOWS) == {"web": "shop:order:17", "web2": "shop:order:17"}
+
+
+@pytest.mark.parametrize("named", ["", "seventeen", "17a", "nowhere:order:17", "shop:refund:17"])
+def test_what_is_no_order_is_refused(named: str) -> None:
+    with pytest.raises(ConfigurationError, match="order"):
+        keys(named, FLOWS)
+
+
+def test_offsets_are_ranges_by_partition() -> None:
+    assert _offsets(["0:10-20", "3:5-5"]) == {0: (10, 20), 3: (5, 5)}
+    assert _offsets([]) == {}
+
+
+@pytest.mark.parametrize("given", [["10-20"], ["0:20-10"], ["4:1-2"], ["0:1-2", "0:3-4"], ["0:1-"], ["x"]])
+def test_offsets_that_make_no_sense_are_refused(given: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="0:10-20"):
+        _offsets(given)
+
+
+def test_a_replay_names_orders_or_all_and_not_both() -> None:
+    nothing = Selector([], None, None, {}, "", everything=False, flow="")
+    for right in (replace(nothing, everything=True), replace(nothing, orders=["1"]), replace(nothing, since=NOW)):
+        right.check()
+    for wrong in (nothing, replace(nothing, orders=["1"], everything=True)):
+        with pytest.raises(ConfigurationError, match="say which orders"):
+            wrong.check()
+    with pytest.raises(ConfigurationError, match="--from must be before --to"):
+        replace(nothing, since=NOW, until=NOW).check()
+    with pytest.raises(ConfigurationError, match="no reason 'odd'"):
+        replace(nothing, reason="odd").check()
+
+
+@pytest.mark.parametrize(
+    "wanted", [Wanted("", "", False, ""), Wanted("1", "", True, ""), Wanted("1", "bad_data", False, "")]
+)
+def test_a_release_names_one_thing(wanted: Wanted) -> None:
+    with pytest.raises(ConfigurationError, match="say what to release"):
+        wanted.check()
+
+
+def held(key: UUID, kind: str) -> HeldDocument:
+    return HeldDocument("web", "shop:order:17", kind, str(key), "refused_by_erp", "no", "", False, NOW)
+
+
+def test_the_document_that_is_meant_is_the_only_one_or_is_named() -> None:
+    invoice, credit = held(KEYS[0], "invoice"), held(KEYS[1], "credit_note")
+    assert _the_one([invoice], "", "17") is invoice
+    assert _the_one([invoice, credit], "credit_note", "17") is credit
+    assert _the_one([invoice, credit], credit.document_key[:6], "17") is credit
+    with pytest.raises(ConfigurationError, match="several documents of order 17 are held; choose with --document"):
+        _the_one([invoice, credit], "", "17")
+    with pytest.raises(ConfigurationError, match="no held document of order 17 is 'receipt'"):
+        _the_one([invoice, credit], "receipt", "17")
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "words"),
+    [
+        ({}, "posted", "posted, 3.33 USD (batch IN-WC01-17)"),
+        ({"state": "unchanged"}, "posted", "nothing to change"),
+        ({"state": "held", "reason": "period_closed", "detail": "202611"}, "held", "held again, period_closed: 202611"),
+        ({"state": "intended", "settled": False, "posted_total": ""}, "waiting", "something of its order is held"),
+        ({"state": "withdrawn", "posted_total": ""}, "withdrawn", "not wanted any more"),
+        ({"state": "resolved"}, "resolved", "settled by hand"),
+    ],
+)
+def test_what_became_of_a_document_is_told_in_words(changes: dict[str, object], outcome: str, words: str) -> None:
+    told = became(replace(DOCUMENT, **changes))  # type: ignore[arg-type] # fields by name
+    assert told.outcome == outcome
+    assert words in told.sentence
+    assert told.plain()["number"] == "WA00017"
+
+
+async def test_a_look_keeps_as_many_changes_as_are_shown_and_counts_the_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def changes() -> object:
+        for number in range(5):
+            yield {
+                "flow": "web", "order": number, "document": "invoice", "number": f"WA{number}", "was": "document",
+                "becomes": "document", "differences": [{"what": "total", "from": "1", "to": ""}],
+            }  # fmt: skip
+
+    look = Look(2, [])
+    await look.take(changes())  # type: ignore[arg-type] # an iterator of changes
+    look.sums = {
+        "changed": 5, "documents": 5, "orders": 5,
+        "kinds": [{"was": "document", "becomes": "document", "documents": 5}],
+        "totals": [{"currency": "USD", "from": "1", "to": "2"}], "accounts": [], "orders_to_be_read": 1,
+    }  # fmt: skip
+    look.print(as_json=False)
+    said = capsys.readouterr().out
+    assert "order 1 invoice WA1 (web): otherwise" in said
+    assert "WA2" not in said
+    assert "total  1 → nothing" in said
+    for part in (
+        "and 3 more documents",
+        "5 of 5 documents would differ",
+        "5 document → another",
+        "1 order must be read",
+    ):
+        assert part in said
