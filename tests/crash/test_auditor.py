@@ -55,6 +55,8 @@ async def test_r20_an_auditor_killed_in_the_middle_loses_no_row_and_doubles_none
     found = await proof(tenant)
     assert (found.findings, found.rows) == ((), len(await with_a_row(tenant)))
     assert found.checkpoints > 1
+    holding_an_address = "select count(*) from audit_index where facts || subject like '%@%'"
+    assert await tenant.pool.fetchval(holding_an_address) == 0
 
 
 async def indexed(tenant: Tenant) -> int:

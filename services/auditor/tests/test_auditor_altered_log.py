@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -11,7 +10,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from mlc_common.accounting import event_id
-from mlc_common.audit import verification
 from mlc_common.audit.verification import Scope
 from mlc_common.audit.walk import What
 from mlc_common.events import ChainCheckpoint, decode, encode
@@ -114,20 +112,3 @@ async def test_a_period_that_begins_in_the_middle_is_proved_from_the_row_before(
     forged = await acme.rows(topic, await acme.busy(topic))
     await acme.replace(topic, forged[0].part, [each for each in forged if each.offset != 2])
     assert [each.offset for each in (await acme.verify(Scope(since=since))).findings] == [3]
-
-
-async def test_what_comes_and_is_signed_during_the_proof_is_no_finding(
-    sold: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ends_of_the_log = verification._ends
-
-    async def ends_and_then_more(*arguments: Any) -> Any:
-        ends = await ends_of_the_log(*arguments)
-        await sold.append(sold.topics.raw_orders, webhook("meanwhile"))
-        await sold.index()
-        assert await sold.checkpoints.tell() == 1
-        return ends
-
-    monkeypatch.setattr(verification, "_ends", ends_and_then_more)
-    found = await sold.verify()
-    assert (found.findings, found.rows) == ((), COUNT + 1)

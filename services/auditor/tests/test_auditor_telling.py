@@ -60,7 +60,8 @@ async def told(acme: Tenant) -> Tenant:
         request_id=UUID(int=9), flow="web", order_key=ORDER, documents=[UUID(int=7)], by="kim", why="mapped", at=AT
     )
     await acme.append(topics.raw_orders, webhook("a", 28), webhook("b", 29))
-    await acme.append(topics.commands("deltek"), event(command, 1))
+    again = dataclasses.replace(event(command, 3), extensions={"replayof": "w"})
+    await acme.append(topics.commands("deltek"), event(command, 1), again)
     await acme.append(
         topics.outcomes,
         outcome("held", 2, reason="account_unknown", detail="No account for SKU MUG."),
@@ -87,8 +88,9 @@ async def test_the_story_tells_the_whole_life_in_order_and_in_words(told: Tenant
         ("posted", "invoice WA00028 is posted; 33.75 USD; batch IN-WC01-28"),
         ("verified", "invoice WA00028 is verified: the ERP's books say the same; 33.75 USD"),
     ]
-    (mapped,) = [line.story for line in story.lines if line.what == "mapped"]
-    assert mapped == "by mapping v1, wish 1: invoice held, account_unknown: No account for SKU MUG."
+    said = "by mapping v1, wish 1: invoice held, account_unknown: No account for SKU MUG."
+    mapped = [line.story for line in story.lines if line.what == "mapped"]
+    assert mapped == [said, f"{said} (decided again, from the log)"]
 
 
 async def test_a_story_says_where_the_index_is_behind_and_what_is_not_known(told: Tenant) -> None:
@@ -148,7 +150,7 @@ async def test_verify_says_ok_and_by_status_what_was_altered(told: Tenant, tmp_p
     (tmp_path / "auditor.pem").write_text(key.stdout)
     good = await mlc("verify", "--public-key", str(tmp_path / "auditor.pem"))
     assert good.exit_code == 0, good.stdout
-    assert "OK: 8 rows of" in good.stdout
+    assert "OK: 9 rows of" in good.stdout
     assert "signed checkpoints hold" in good.stdout
 
     await told.tamper("update audit_index set facts = replace(facts, 'kim', 'jim') where stage = 'released'")

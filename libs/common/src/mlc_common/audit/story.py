@@ -148,7 +148,8 @@ async def _words(bootstrap: str, record: Record, row: AuditRow) -> str:
     try:
         envelope = record.envelope()
         if envelope.type == Command.event_type:
-            return _command(decode(await _whole(bootstrap, record, envelope), Command))
+            again = "replay_of" in row.said()
+            return _command(decode(await _whole(bootstrap, record, envelope), Command), again=again)
         if envelope.type == Outcome.event_type:
             return _outcome(decode(await _whole(bootstrap, record, envelope), Outcome))
     except Undecodable as error:
@@ -176,7 +177,7 @@ def _told(row: AuditRow, facts: Facts, size: int) -> str:
     return said.get(row.stage, by or row.event_type)
 
 
-def _command(command: Command) -> str:
+def _command(command: Command, *, again: bool) -> str:
     wish = command.wish
     kind = command.kind.replace("_", " ")
     said = f"by mapping {command.mapping_version}, wish {command.seq}: {kind} "
@@ -188,7 +189,8 @@ def _command(command: Command) -> str:
         said += f"resolved as {wish.found} by {wish.by}: {wish.why}"
     else:
         said += f"not wanted ({wish.rule})"
-    return f"{said}{' (a person released it)' if command.released else ''}"
+    why = " (a person released it)" if command.released else " (decided again, from the log)" if again else ""
+    return f"{said}{why}"
 
 
 def _outcome(outcome: Outcome) -> str:
