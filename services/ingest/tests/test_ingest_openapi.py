@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the service does: fuzzed against a running gateway, and never a 5xx."""
+"""R12: the OpenAPI document says what the service does: fuzzed against a running gateway, and never a 5xx."""
 
 from __future__ import annotations
 
