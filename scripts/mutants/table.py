@@ -15,6 +15,7 @@ _MAPPER = "services/mapper/src/mlc_mapper"
 _POSTING_TESTS = "libs/common/tests/posting"
 _STORE_TESTS = "libs/common/tests/store"
 _MAPPER_TESTS = "services/mapper/tests"
+_GOLDEN = f"{_MAPPER_TESTS}/test_golden_commands.py"
 _INGEST_TESTS = "services/ingest/tests"
 _FAULTS = f"{_POSTING_TESTS}/test_simulation.py::test_any_one_fault_at_any_point_posts_once_and_what_was_wanted"
 
@@ -54,7 +55,7 @@ AREAS = (
             f"{_POSTING_TESTS}/test_parties.py",
             f"{_POSTING_TESTS}/test_engine.py",
             f"{_POSTING_TESTS}/test_adjusting.py",
-            f"{_POSTING_TESTS}/test_traces.py",
+            f"{_POSTING_TESTS}/test_spans.py",
             f"{_FAULTS}[one invoice-handles]",
         ),
     ),
@@ -106,6 +107,8 @@ AREAS = (
             f"{_MAPPER}/woocommerce/*.py",
         ),
         (
+            f"{_GOLDEN}::test_each_life_of_an_order_is_told_as_before",
+            f"{_GOLDEN}::test_the_documents_of_recorded_orders_stay_what_they_are",
             f"{_MAPPER_TESTS}/test_decide.py",
             f"{_MAPPER_TESTS}/test_evolve.py",
             f"{_MAPPER_TESTS}/test_orders_by_hand.py",
@@ -115,6 +118,7 @@ AREAS = (
             f"{_MAPPER_TESTS}/test_captures.py",
             f"{_MAPPER_TESTS}/test_hostile_orders.py",
             f"{_MAPPER_TESTS}/test_money_properties.py",
+            f"{_GOLDEN}::test_what_a_field_may_say_and_what_is_said_of_it",
         ),
     ),
 )

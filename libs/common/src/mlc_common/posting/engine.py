@@ -47,7 +47,6 @@ class Engine:
             LeaseLost: another worker took over; nothing more was written.
         """
         crash.point("post.after_lease")
-        after = 0.0
         rows = await self.ledger.documents(lease)
         while True:
             row = rules.choose(rows)
@@ -57,12 +56,10 @@ class Engine:
             try:
                 await pursuit.advance()
             except Later as later:
-                after = later.seconds
-                break
+                return await self.ledger.release(lease, runnable=True, after_s=later.seconds)
             # The usual order has one document, and nothing is left to read once that is verified.
             alone = len(rows) == 1 and pursuit.row.state is State.VERIFIED
             rows = [pursuit.row] if alone else await self.ledger.documents(lease)
-        return await self.ledger.release(lease, runnable=True, after_s=after)
 
     async def hold_for_defect(self, lease: OrderLease, detail: str) -> None:
         """Hold the order's current document as ``internal_error``: a defect of ours, not the bookkeeper's."""
