@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,15 +20,14 @@ from chaos.stand import standing
 
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_LONG_S = 15.0
+
 
 def main() -> int:
     """Run and report."""
+    logging.getLogger().addHandler(logging.NullHandler())  # what clients say of brokers that are away is no news here
     given = _arguments()
-    try:
-        report = asyncio.run(_all(given))
-    except KeyboardInterrupt:
-        _say.print("Stopped.")
-        return 130
+    report = asyncio.run(_all(given))
     report.show(_say)
     sys.stdout.write(json.dumps(report.as_json(), indent=1) + "\n")
     return 0 if report.passed else 1
@@ -47,6 +49,19 @@ async def _all(given: argparse.Namespace) -> Report:
     schedules = _schedules(given)
     report = Report()
     folder = given.folder.resolve()
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: task.cancel() if task else None)
+    try:
+        await _one_after_the_other(schedules, report, folder, keep_going=given.keep_going)
+    except asyncio.CancelledError:  # what was found so far counts
+        _say.print("Stopped.")
+    return report
+
+
+async def _one_after_the_other(
+    schedules: Sequence[Schedule], report: Report, folder: Path, *, keep_going: bool
+) -> None:
     async with standing(folder) as stand:
         with _say.status("starting") as status:
             for number, schedule in enumerate(schedules, start=1):
@@ -58,9 +73,8 @@ async def _all(given: argparse.Namespace) -> Report:
                 result = await run(stand, schedule, place, tell=tell)
                 report.add(result)
                 _tell(result)
-                if not result.passed and not given.keep_going:
+                if not result.passed and not keep_going:
                     break
-    return report
 
 
 def _schedules(given: argparse.Namespace) -> list[Schedule]:
@@ -77,6 +91,9 @@ def _tell(result: Result) -> None:
     came = "[green]passed[/green]" if result.passed else "[red]FAILED[/red]"
     seconds = ", ".join(f"{phase} {lap:.1f} s" for phase, lap in result.seconds.items())
     _say.print(f"seed {result.seed}: {came}, {result.orders} orders, {result.documents} documents; {seconds}")
+    if result.seconds["coming to rest"] > _LONG_S:
+        slow = ", ".join(f"{why} ({tenths / 10:.1f} s)" for why, tenths in result.waits.most_common(3))
+        _say.print(f"  waited for: {slow}", markup=False, style="dim")
     for wrong in result.wrong:
         _say.print(f"  {wrong}", markup=False)
     if not result.passed:

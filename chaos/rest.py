@@ -7,6 +7,7 @@ here. Waits that only pass time (back-offs) are cut short, as if the time had pa
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from typing import Any
@@ -23,6 +24,7 @@ from mlc_common.log.records import Record
 from mlc_common.store.pool import UNAVAILABLE, Pool, connect
 
 _LOOK_S = 0.1
+_NUMBER = re.compile(r"[0-9][0-9a-f.]*")
 _AGAIN_S = 0.25
 
 _AT_WORK = {
@@ -51,8 +53,9 @@ class Quiet:
         self._control: dict[tuple[str, int], int] = {}
 
     @classmethod
-    async def wait(cls, rig: Rehearsal, crew: Crew, *, within_s: float) -> None:
-        """Return once everything is at rest, twice in a row.
+    async def wait(cls, rig: Rehearsal, crew: Crew, *, within_s: float) -> Counter[str]:
+        """Return once everything is at rest, twice in a row; what was waited for how long, in tenths of
+        seconds.
 
         Raises:
             NotAtRest: it did not come to rest in time; says who is at work.
@@ -61,15 +64,15 @@ class Quiet:
         eyes = AIOKafkaConsumer(bootstrap_servers=rig.environment["KAFKA_BOOTSTRAP_SERVERS"])
         try:
             await eyes.start()
-            await cls(rig, crew, pool, eyes)._wait(within_s)
+            return await cls(rig, crew, pool, eyes)._wait(within_s)
         finally:
             await eyes.stop()
             await pool.close()
 
-    async def _wait(self, within_s: float) -> None:
+    async def _wait(self, within_s: float) -> Counter[str]:
         await self._watch_polls()
-        until, why = time.monotonic() + within_s, "nobody looked"
-        while time.monotonic() < until:
+        began, waited, why = time.monotonic(), Counter[str](), "nobody looked"
+        while (now := time.monotonic()) < began + within_s:
             self._crew.check()
             try:
                 why = await self._why()
@@ -79,8 +82,9 @@ class Quiet:
             except (KafkaError, *UNAVAILABLE) as error:
                 why = f"{type(error).__name__} {error}"
             if not why:
-                return
+                return waited
             await asyncio.sleep(_LOOK_S)
+            waited[_NUMBER.sub("…", why)] += round((time.monotonic() - now) * 10)
         raise NotAtRest(why)
 
     async def _watch_polls(self) -> None:

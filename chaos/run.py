@@ -35,6 +35,8 @@ class Result:
         wrong: Everything that must not be; empty = the run passed.
         counts: What was done.
         seconds: How long its phases took.
+        holds: What is held, by its reason.
+        waits: What kept it from coming to rest, in tenths of seconds.
     """
 
     seed: int
@@ -45,6 +47,7 @@ class Result:
     seconds: dict[str, float]
     folder: Path
     holds: Counter[str] = field(default_factory=Counter)
+    waits: Counter[str] = field(default_factory=Counter)
 
     @property
     def passed(self) -> bool:
@@ -85,14 +88,16 @@ async def run(
             lap("shopping")
             tell("coming to rest")
             await deeds.heal()
-            unrest = await _rest(rig, crew, schedule.orders)
+            unrest, waits = await _rest(rig, crew, schedule.orders)
             wrong = [*deeds.wrong, *unrest, *crew.exits]
             lap("coming to rest")
             found, documents, held = await _judged(rig, deeds, schedule.world)
             lap("judging")
         finally:
             await crew.stop()
-    if not wrong and not found:
+    if wrong or found:
+        (folder / "wrong.txt").write_text("\n\n".join((*wrong, *found)) + "\n", encoding="utf-8")
+    else:
         shutil.rmtree(folder, ignore_errors=True)
     return Result(
         schedule.seed,
@@ -103,15 +108,15 @@ async def run(
         seconds,
         folder,
         held,
+        waits,
     )
 
 
-async def _rest(rig: ForgedRehearsal, crew: Crew, orders: int) -> list[str]:
+async def _rest(rig: ForgedRehearsal, crew: Crew, orders: int) -> tuple[list[str], Counter[str]]:
     try:
-        await Quiet.wait(rig, crew, within_s=_REST_S + _REST_PER_ORDER_S * orders)
+        return [], await Quiet.wait(rig, crew, within_s=_REST_S + _REST_PER_ORDER_S * orders)
     except NotAtRest as why:
-        return [f"it does not come to rest: {why}"]
-    return []
+        return [f"it does not come to rest: {why}"], Counter()
 
 
 async def _judged(rig: ForgedRehearsal, deeds: Deeds, world: World) -> tuple[list[str], int, Counter[str]]:
