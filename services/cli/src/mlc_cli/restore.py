@@ -12,6 +12,7 @@ from mlc_cli import environment
 from mlc_cli.output import Json, print_json, say, telling_errors
 from mlc_common.errors import ConfigurationError
 from mlc_common.store import backup as store
+from mlc_common.vault import KeyRing
 
 
 def restore(
@@ -46,6 +47,5 @@ def restore(
 async def _restore(text: str, *, replace: bool) -> store.Backup:
     async with environment.records("restore") as records:
         found = store.read(text, records.settings.tenant)
-        await store.restore(records.pool, found, replace=replace)
-        await records.vault.verify()
+        await store.restore(records.pool, found, KeyRing.load(records.settings.vault_key_file), replace=replace)
         return found

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlc_common.errors import ConfigurationError
 from mlc_common.store.pool import Pool
+from mlc_common.vault.envelope import Binding, Sealed, open_sealed
+from mlc_common.vault.keyring import KeyRing
 
+_DAMAGED = "the backup is damaged; take another one"
 _BYTES = ("wrapped_key", "wrap_nonce", "nonce", "ciphertext")
 
 
@@ -70,17 +73,22 @@ def read(text: str, tenant: str) -> Backup:
     return backup
 
 
-async def restore(pool: Pool, backup: Backup, *, replace: bool) -> None:
+async def restore(pool: Pool, backup: Backup, ring: KeyRing, *, replace: bool) -> None:
     """Write connections and secrets back, all or nothing.
 
     Args:
         pool: Of the tenant, migrated.
         backup: What to write.
+        ring: The keys that must open every secret of it.
         replace: Drop what is there.
 
     Raises:
-        ConfigurationError: there are connections or secrets already, or a row is none.
+        ConfigurationError: there are connections or secrets already, a row is none, or a key is missing or wrong.
     """
+    connections, secrets = _rows(backup)
+    for row in secrets:
+        name = Binding(backup.tenant, row[0], row[1], row[2])
+        open_sealed(Sealed(*row[3:8]), name, ring)
     async with pool.acquire() as db, db.transaction():
         await db.execute("lock table connections, vault_secrets in exclusive mode")
         if replace:
@@ -96,17 +104,24 @@ async def restore(pool: Pool, backup: Backup, *, replace: bool) -> None:
                 """
                 insert into connections (id, kind, settings, created_at, updated_at) values ($1, $2, $3::jsonb, $4, $5)
                 """,
-                [_connection(row) for row in backup.connections],
+                connections,
             )
             await db.executemany(
                 """
                 insert into vault_secrets (connection, name, version, key_id, wrapped_key, wrap_nonce, nonce,
                     ciphertext, created_at, rotated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                 """,
-                [_secret(row) for row in backup.secrets],
+                secrets,
             )
-        except (KeyError, ValueError, TypeError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
-            raise ConfigurationError("the backup is damaged; take another one") from None
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+            raise ConfigurationError(_DAMAGED) from None
+
+
+def _rows(backup: Backup) -> tuple[list[Sequence[Any]], list[Sequence[Any]]]:
+    try:
+        return [_connection(row) for row in backup.connections], [_secret(row) for row in backup.secrets]
+    except (KeyError, ValueError, TypeError):
+        raise ConfigurationError(_DAMAGED) from None
 
 
 def _text(value: Any) -> Any:

@@ -18,6 +18,9 @@ IN_FORCE = "public"
 FRESH = "rebuild_fresh"
 KEPT = "before_rebuild"
 
+PATIENCE_MS = 10_000
+"""How long a swap waits for somebody who reads one of the tables."""
+
 CARRIED = frozenset({"connections", "vault_secrets"})
 """Records of which the log knows nothing, by design: they are restored from their backup."""
 
@@ -72,7 +75,7 @@ async def swap(pool: Pool, *, keep_as: str = "") -> None:
     old = keep_as or KEPT
     try:
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("set local lock_timeout = '10s'")
+            await connection.execute(f"set local lock_timeout = {PATIENCE_MS}")
             await connection.execute(f'create schema "{old}"')
             fresh = await _things(connection, FRESH)
             grants = await connection.fetch(_GRANTS, IN_FORCE)
