@@ -108,6 +108,7 @@ def _be_a_child(act: Callable[[Callable[[str], None]], int], writable: int, cpu_
     code = 1
     try:
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
@@ -145,7 +146,7 @@ class Court:
             raise SystemExit(f"The tests fail without any mutant (exit {code}): {told}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return replace(self, wall_s=60 + 10 * (time.monotonic() - started), cpu_s=10 + 3 * cpu_s)
+        return replace(self, wall_s=30 + 3 * (time.monotonic() - started), cpu_s=10 + 3 * cpu_s)
 
     def judge(self, module: str, source: str) -> Verdict:
         """Try one mutant."""
@@ -206,6 +207,7 @@ def _postgres(wanted: bool) -> Iterator[None]:
 
 def main(order: Path) -> None:
     """Try every mutant of the order and print each verdict as a line of JSON."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends with us
     asked = json.loads(order.read_text(encoding="utf-8"))
     for name in (*PRELOADED, *{module_name(mutant["path"]) for mutant in asked["mutants"]}):
         importlib.import_module(name)
