@@ -164,12 +164,20 @@ def _row(
     back = [Decimal(refund["amount"]) for refund in refunds]
     kept = total - sum(back, _ZERO) if paid else _ZERO
     booked = sum((_total(file) for file in files), _ZERO)
-    wanted = 1 + sum(amount != 0 for amount in back) if paid else len(files)
-    return Row(number, order["currency"], kept, booked, len(files), wanted, held.get(number, ""))
+    # What adjusts a document comes beside it, as often as the order was changed: the sum alone says if it is right.
+    documents = sum(not _adjusts(file["batch"]) for file in files) if paid else len(files)
+    wanted = 1 + sum(amount != 0 for amount in back) if paid else documents
+    return Row(number, order["currency"], kept, booked, documents, wanted, held.get(number, ""))
 
 
 def _total(file: dict[str, Any]) -> Decimal:
     return sum((Decimal(str(line["Amount"])) for line in file["details"]), _ZERO)
+
+
+def _adjusts(batch: str) -> bool:
+    """``IN-WC01-1001-A1``, ``CM-WC01-1001-R77-X1``: the last part counts the changes."""
+    last = batch.rpartition("-")[2]
+    return last[:1] in ("A", "X") and last[1:].isdigit()
 
 
 def _order_of(batch: str) -> str:
