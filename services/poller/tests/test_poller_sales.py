@@ -100,5 +100,6 @@ def test_an_order_whose_amounts_cannot_be_read_is_a_fact_with_a_defect(order: di
 
 
 def test_odd_dates_do_not_hide_an_order() -> None:
-    sale = fact_of({"id": 17, "total": "5.00", "date_created_gmt": "yesterday", "date_paid_gmt": 5})
-    assert (sale.total, sale.paid_at, sale.defect) == (Decimal("5.00"), None, "")
+    for odd in ("yesterday", 5, "0001-01-01T00:00:00", "9999-12-31T23:59:59"):
+        sale = fact_of({"id": 17, "total": "5.00", "date_created_gmt": odd, "date_paid_gmt": odd})
+        assert (sale.total, sale.paid_at, sale.created.year, sale.defect) == (Decimal("5.00"), None, 1970, "")

@@ -26,6 +26,8 @@ _DRAFTS = frozenset({"auto-draft", "checkout-draft"})
 """What a checkout leaves behind that nobody finished: no order (facts §8)."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR_AHEAD = 9000
+"""The first and the last years of the calendar have no local date everywhere."""
 
 
 @asynccontextmanager
@@ -106,8 +108,9 @@ def fact_of(order: Mapping[str, Any]) -> SaleFact:
 
 
 def instant(text: Any) -> datetime | None:
-    """A ``_gmt`` date of the store; None where there is none, or none that can be read."""
+    """A ``_gmt`` date of the store; None where there is none, or none that can be a sale's."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+        found = datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
     except (TypeError, ValueError):
         return None
+    return found if found is not None and _LONG_AGO.year <= found.year < _FAR_AHEAD else None

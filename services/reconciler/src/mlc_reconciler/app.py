@@ -64,10 +64,16 @@ class Schedule:
             try:
                 wait = await self.once()
             except (ConnectorError, *UNAVAILABLE) as error:
-                self.runtime.metrics.reconciles.labels(self._flow, "failed").inc()
                 _log.warning("reconcile.failed", flow=self._flow, error=type(error).__name__, detail=str(error))
-                wait = self._settings.reconciler_retry_seconds
+                wait = self._failed()
+            except Exception as error:  # a defect of the comparison must not end the parts that post
+                _log.exception("reconcile.defect", flow=self._flow, error=type(error).__name__)
+                wait = self._failed()
             await self.runtime.clock.sleep(wait)
+
+    def _failed(self) -> float:
+        self.runtime.metrics.reconciles.labels(self._flow, "failed").inc()
+        return self._settings.reconciler_retry_seconds
 
     async def once(self) -> float:
         """Compare if it is due and nobody else does; seconds until to look again.

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
+import structlog
+
 from mlc_common.errors import ConfigurationError
 from mlc_common.reconciling import Numbering, SaleFact
 from mlc_reconciler.evidence import Rule, Ruling
+
+_log = structlog.get_logger(__name__)
 
 GROUP = "mlc.mappings"
 
@@ -58,10 +62,15 @@ class Rules:
         return Numbering(numbers.store_code, numbers.invoice_prefix)
 
     def ruling(self, sale: SaleFact) -> Ruling:
-        """What of a sale ought to be in the books; everything, where it cannot be mapped."""
+        """What of a sale ought to be in the books; everything, where it cannot be mapped.
+
+        One order that the mapper cannot read, for whatever reason, must not keep all others from being compared: the
+        mapper holds it, and then the ledger explains it; or it is missing, and is named.
+        """
         try:
             answer = self._preview(dict(sale.record), self.mapping)
-        except ConfigurationError:
+        except Exception as error:
+            _log.warning("reconcile.cannot_be_mapped", order=sale.id, error=type(error).__name__)
             return Ruling(perhaps=self._perhaps(sale))
         rules = {left["subject"]: Rule(left["rule"], left["detail"]) for left in answer["excluded"]}
         refunds = {refund.id: rules[f"refund:{refund.id}"] for refund in sale.refunds if f"refund:{refund.id}" in rules}

@@ -45,6 +45,7 @@ class Comparisons:
 
     asked: list[Asked] = field(default_factory=list)
     failing: int = 0
+    error: Exception = field(default_factory=lambda: Retryable("the ERP does not answer"))
     gate: asyncio.Event | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -53,7 +54,7 @@ class Comparisons:
         self.begun.set()
         if self.failing:
             self.failing -= 1
-            raise Retryable("the ERP does not answer")
+            raise self.error
         if self.gate is not None:
             await self.gate.wait()
         assert asked.first
@@ -148,7 +149,11 @@ async def test_a_comparison_that_failed_is_tried_again_and_is_no_result(make: Ma
     assert len(comparisons.asked) == 3
 
 
-async def test_the_schedule_goes_on_after_failures_and_counts_them(make: Make, comparisons: Comparisons) -> None:
+@pytest.mark.parametrize("error", [Retryable("the ERP does not answer"), KeyError("a defect of ours")])
+async def test_the_schedule_goes_on_after_failures_and_counts_them(
+    make: Make, comparisons: Comparisons, error: Exception
+) -> None:
+    comparisons.error = error
     clock = FixedClock(NOON)
     schedule = make(clock)
     await schedule.once()

@@ -181,6 +181,15 @@ async def test_a_side_that_cannot_be_read_is_an_error_and_no_result() -> None:
         await judged(Shop([placed("20", 10)]), Broken([]))
 
 
+async def test_an_order_that_the_mapper_cannot_read_keeps_no_other_from_being_judged() -> None:
+    def broken(record: dict[str, Any], mapping: Any) -> dict[str, Any]:
+        raise KeyError("line_items")
+
+    one, other = placed("20", 10), placed("21", 10)
+    walked = replace(walk(Shop([one, other]), Ledger(dated(booked(one), 10))), rules=Rules(Everything(), broken))
+    assert said([found async for found in walked.verdicts()]) == {"20": "posted", "21": "missing"}
+
+
 async def test_thousands_of_orders_are_read_a_few_at_a_time() -> None:
     sales = [placed(str(1000 + number), 10) for number in range(1000)]
     books = dated([one for each in sales for one in booked(each)], 10)
