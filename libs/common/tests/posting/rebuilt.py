@@ -138,14 +138,23 @@ class Poster:
 
     async def lose_everything(self) -> None:
         """An empty database, but for what is restored from its backup."""
-        tables = await self.pool.fetch(
+        for table in await self._tables():
+            await self.pool.execute(f"alter table {table} disable trigger user")
+            await self.pool.execute(f"truncate {table}")
+        await self.pool.execute("alter sequence fencing_numbers restart")
+
+    async def restore(self, schema: str) -> None:
+        """Everything as it was when this copy of the tables was kept."""
+        await self.lose_everything()
+        for table in await self._tables():
+            await self.pool.execute(f"insert into {table} overriding system value select * from {schema}.{table}")
+
+    async def _tables(self) -> list[str]:
+        rows = await self.pool.fetch(
             "select tablename from pg_tables where schemaname = 'public' and tablename not like '%pogo%'"
             " and tablename not in ('connections', 'vault_secrets')"
         )
-        for row in tables:
-            await self.pool.execute(f"alter table {row['tablename']} disable trigger user")
-            await self.pool.execute(f"truncate {row['tablename']}")
-        await self.pool.execute("alter sequence fencing_numbers restart")
+        return [row["tablename"] for row in rows]
 
 
 @asynccontextmanager

@@ -215,6 +215,36 @@ async def test_an_adjustment_whose_row_was_lost_is_looked_up(desk: Poster) -> No
     assert len(desk.bench.erp.stand().things) == 2
 
 
+async def test_an_adjustment_that_is_not_owed_any_more_is_not_made(desk: Poster) -> None:
+    order = edited("1001")
+    await desk.work(order.invoice("100.00"))
+    await desk.command(order.invoice("120.00"))
+    await desk.lose_everything()
+    assert (await desk.rebuild()).unfinished == 1
+    await desk.work(order.invoice("100.00"))
+
+    assert desk.bench.books() == ["invoice 100.00"]
+    assert await desk.states() == ["invoice unchanged", "adjustment withdrawn"]
+
+
+async def test_a_backup_that_is_older_than_the_log_is_brought_up_to_it(desk: Poster) -> None:
+    """R19: everything restored as it was some time ago, then rebuilt."""
+    first, second, third = edited("1001"), Order("1002"), Order("1003")
+    await desk.work(first.invoice("100.00"))
+    await desk.rebuild(keep_as="backup")
+    await desk.work(first.invoice("120.00"), second.invoice("7.00"))
+    await desk.command(third.invoice("8.00"))
+    assert await desk.once()
+    await desk.restore("backup")
+    report = await desk.rebuild(accept=True)
+    assert (report.swapped, report.differing > 0, report.unfinished) == (True, True, 1)
+    await desk.work()
+
+    books = ["invoice 100.00", "invoice 20.00", "invoice 7.00", "invoice 8.00"]
+    assert sorted(desk.bench.books()) == books
+    assert await desk.states() == ["invoice adjusted", "adjustment verified", "invoice verified", "invoice verified"]
+
+
 async def test_what_was_held_comes_back_held_and_is_released_as_ever(desk: Poster) -> None:
     order = Order("1001")
     await desk.work(order.cannot())
