@@ -94,6 +94,7 @@ AREAS = (
         (
             f"{_STORE_TESTS}/test_positions.py",
             f"{_STORE_TESTS}/test_outbox.py",
+            f"{_POSTING_TESTS}/test_posting_queue.py",
             f"{_POSTING_TESTS}/test_intake.py",
         ),
         postgres=True,

@@ -132,6 +132,25 @@ async def test_only_the_lanes_and_the_producer_asked_for_leave(pool: Pool, log: 
     assert await publish(pool, log, lanes=[]) == 0
 
 
+async def test_lanes_in_which_events_wait_are_listed_by_producer(pool: Pool, log: FakeLog) -> None:
+    assert await outbox.waiting(pool) == {}
+    await write(pool, "a", "b", lane=2)
+    await write(pool, "c", lane=0)
+    await write(pool, "d", producer="mapper", lane=5)
+    found = await outbox.waiting(pool)
+    assert {producer: sorted(lanes) for producer, lanes in found.items()} == {"poster": [0, 2], "mapper": [5]}
+    assert not await outbox.is_empty(pool, "poster", 2)
+    assert await outbox.is_empty(pool, "poster", 5)
+
+    await publish(pool, log, lanes=[0, 2])
+    assert await outbox.waiting(pool) == {"mapper": [5]}
+
+
+async def test_nothing_to_add_writes_nothing(pool: Pool, log: FakeLog) -> None:
+    await write(pool)
+    assert await publish(pool, log) == 0
+
+
 async def test_a_transaction_that_is_rolled_back_leaves_nothing(pool: Pool, log: FakeLog) -> None:
     async with pool.acquire() as connection:
         transaction = connection.transaction()

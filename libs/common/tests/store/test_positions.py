@@ -43,7 +43,7 @@ async def test_positions_are_kept_per_consumer_topic_and_partition(pool: Pool) -
 async def test_a_reader_that_stands_elsewhere_is_overtaken(pool: Pool, expected: int) -> None:
     await advance(pool, 0, 10)
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(Overtaken, match=f"^mapper at t.raw/0 is no longer at {expected}$"):
         await advance(pool, expected, 30)
     assert await positions.load(pool, "mapper", "t.raw", 0) == 10
 
