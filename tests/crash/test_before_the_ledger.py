@@ -7,14 +7,18 @@ is what these tests wait for.
 from __future__ import annotations
 
 import signal
+from functools import partial
 
+import psutil
 import pytest
 
+from mlc_cli.rehearsal import Process
 from mlc_common.crash import POINTS
 from mlc_common.events import Command, OrderSnapshot, decode
 
 from ..e2e import books
 from ..e2e.tenants import DONATION, Tenant
+from ..e2e.waiting import until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -25,13 +29,19 @@ pytestmark = [
 ]
 
 OF_THE_MAPPER = ("mapper.before_commit", "mapper.after_commit", "outbox.after_publish")
+QUICK = {"MLC_KAFKA_SESSION_SECONDS": "2", "MLC_DATABASE_STALLED_SECONDS": "2"}
 OFTEN = {"MLC_POLLER_INTERVAL_SECONDS": "0.2"}
 
 
-async def armed(tenant: Tenant, name: str, point: str, **environment: str) -> None:
-    """Run a part that will be killed at this point instead of the one that runs."""
+async def armed(tenant: Tenant, name: str, point: str, *, how: str = "CRASH_AT", **environment: str) -> None:
+    """Run a part that will be killed (or frozen) at this point instead of the one that runs."""
     await tenant.rig.parts[name].stop()
-    await tenant.rig.part(name, CRASH_AT=point, **environment).start()
+    await tenant.rig.part(name, **{how: point}, **environment).start()
+
+
+async def stands_still(process: Process) -> bool:
+    """Whether it was stopped."""
+    return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
 
 async def dead(tenant: Tenant, name: str) -> None:
@@ -70,6 +80,35 @@ async def test_a_mapper_killed_between_state_and_log_commands_everything_once(
         commands = [decode(event, Command) for event in await tenant.commands(order["id"], 1)]
         assert {(command.seq, command.command_id) for command in commands} == {(1, commands[0].command_id)}
         assert await tenant.held(order["id"]) == {}
+
+
+@pytest.mark.parametrize("point", OF_THE_MAPPER)
+async def test_a_mapper_that_wakes_up_after_another_took_over_commands_nothing_twice(
+    tenant_in_parts: Tenant, point: str
+) -> None:
+    """R16: it stood still in the middle of a write, and lost its partitions and its transaction meanwhile."""
+    tenant = tenant_in_parts
+    await armed(tenant, "mapper", point, how="FREEZE_AT", **QUICK)
+    first = tenant.rig.parts["mapper"]
+    try:
+        orders = [await tenant.sell() for _ in range(4)]
+        await until(partial(stands_still, first), "the mapper stands still")
+        await tenant.rig.part("mapper", **QUICK).start()
+        for order in orders:
+            await tenant.booked(order["id"], {"IN": "3.33"})
+        assert await stands_still(first)
+        first.send(signal.SIGCONT)
+        orders += [await tenant.sell() for _ in range(4)]
+        await tenant.at_rest()
+        for order in orders:
+            await tenant.booked(order["id"], {"IN": "3.33"})
+            commands = [decode(event, Command) for event in await tenant.commands(order["id"], 1)]
+            assert {(command.seq, command.command_id) for command in commands} == {(1, commands[0].command_id)}
+            assert await tenant.held(order["id"]) == {}
+        assert first.running
+    finally:
+        await first.kill()
+        await tenant.restart("mapper")
 
 
 async def test_a_gateway_killed_between_log_and_answer_loses_nothing_and_doubles_nothing(
