@@ -17,8 +17,8 @@ from mlc_reconciler.parts import Part, is_balanced, parts_of
 
 _ZERO = Decimal(0)
 
-_OPEN_NOW = frozenset({"not_paid", "refunded_unpaid"})
-"""Rules that look at the present status alone: what was sold before and is open again stays sold."""
+_NOT_ONCE_SOLD = frozenset({"not_paid", "refunded_unpaid", "before_cut_over"})
+"""Rules for what was never invoiced: what was sold and is open again stays sold, whatever the cut-over is now."""
 
 Found = tuple[Verdict, str]
 
@@ -49,7 +49,7 @@ def _in_force(case: Case, sale: SaleFact) -> Ruling:
     if ruling.sale is None and ruling.perhaps and piece is None and not case.books:
         refunds = {refund.id: ruling.perhaps for refund in sale.refunds}
         return replace(ruling, sale=ruling.perhaps, refunds=refunds)
-    if ruling.sale and ruling.sale.name in _OPEN_NOW and piece is not None and piece.wanted and case.books:
+    if ruling.sale and ruling.sale.name in _NOT_ONCE_SOLD and piece is not None and piece.wanted and case.books:
         return Ruling()
     return ruling
 

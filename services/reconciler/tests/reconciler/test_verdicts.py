@@ -154,6 +154,18 @@ def test_an_order_that_was_sold_and_is_open_again_stays_in_the_books() -> None:
     assert found.sentence.startswith("by rule not_paid nothing of order 17 should be in the books: 100.00 USD too much")
 
 
+def test_an_order_that_was_invoiced_stays_in_the_books_when_the_cut_over_is_moved() -> None:
+    rule = Rule("before_cut_over")
+    one = sale(refunds={"25": "30.00"})
+    moved = Ruling(sale=rule, refunds={"25": rule})
+    assert words(verdicts(one, booked(one), moved, sale=SETTLED)) == [
+        ("order", "17", "posted"),
+        ("refund", "25", "posted"),
+    ]
+    withdrawn = replace(SETTLED, wanted=False)
+    assert words(verdicts(one, booked(one), moved, sale=withdrawn))[0] == ("order", "17", "differs")
+
+
 def test_a_refund_of_before_the_cut_over_is_left_out_and_a_later_one_is_not() -> None:
     rule = Rule("before_cut_over")
     one = sale(refunds={"25": "30.00", "26": "5.00"})
