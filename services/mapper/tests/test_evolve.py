@@ -84,7 +84,7 @@ def test_hearing_everything_twice_commands_nothing_more(life: tuple[list[Snapsho
     for picture in life[0]:
         decision = decide(state, picture, MAPPING)
         assert isinstance(decision, Decision)
-        assert (decision.commands, decision.fetches) == ((), ())
+        assert (decision.commands, decision.fetches, decision.excluded) == ((), (), ())
         state = decision.state
 
 

@@ -55,9 +55,12 @@ def decide(state: OrderState, event: RawInput, mapping: Mapping, *, told: Told |
     if request is not None:
         fetches = () if request.fetch_id in after.asked else (request,)
         return Decision(state=asked(after, request.fetch_id), fetches=fetches)
-    if after.wishes and _says_nothing_new(state, after):  # without wishes: perhaps other rules left it out before
+    new = not _says_nothing_new(state, after)
+    if not new and after.wishes:
         return Decision(state=after)
-    return decide_again(after, mapping, cause=event.event_id)
+    decision = decide_again(after, mapping, cause=event.event_id)
+    # What other rules left out before is decided by these, though nothing of it is new.
+    return decision if new or decision.commands else Decision(state=after)
 
 
 def decide_again(
