@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from mlc_auditor.index import AuditIndex
 from mlc_common.accounting import event_id
 from mlc_common.audit.keys import signing_key
+from mlc_common.audit.walk import What
+from mlc_common.errors import Retryable
 from mlc_common.events import ChainCheckpoint, WebhookRefused, decode, encode
 from mlc_common.log import ensure_topics
 from mlc_common.store import audit_index, leases, mappings
@@ -81,6 +84,21 @@ async def test_of_two_auditors_at_one_partition_one_writes_and_the_other_learns_
     with pytest.raises(Overtaken):  # a frozen one that wakes up much later
         await both[0].handle(topic, records[0].partition, records[2:4])
     assert [row.offset for row in await acme.rows(topic, records[0].partition)] == [0, 1, 2, 3, 4]
+
+
+async def test_r20_a_row_that_somebody_put_where_the_next_belongs_stops_the_index_and_is_named(acme: Tenant) -> None:
+    """R20: insert, ahead of the auditor; it waits, and ends nothing that shares its process."""
+    topic = acme.topics.raw_orders
+    await acme.append(topic, *(webhook(f"w{i}") for i in range(3)))
+    await acme.index()
+    part = await acme.busy(topic)
+    rows = await acme.rows(topic, part)
+    await acme.replace(topic, part, [*rows, dataclasses.replace(rows[-1], offset=3)])
+    await acme.append(topic, webhook("w3"))
+    with pytest.raises(Retryable, match=f"{topic}/{part}, from offset 3 on"):
+        await acme.index()
+    (finding,) = (await acme.verify()).findings
+    assert (finding.what, finding.offset) == (What.CHANGED_ROW, 3)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 500])

@@ -76,7 +76,7 @@ async def test_r20_the_role_of_the_services_has_no_right_to_change_the_index(poo
 
 async def test_a_row_cannot_be_added_twice(pool: Pool) -> None:
     await add(pool, row())
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(audit_index.RowInTheWay, match=r"acme\.raw\.orders/0, from offset 0 on"):
         await add(pool, row())
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 import asyncpg
 
 from mlc_common.audit.rows import AuditRow
+from mlc_common.errors import Retryable
 from mlc_common.store.pool import Connection, Pool
 
 _NAMES = (
@@ -44,8 +45,28 @@ class Head:
     chain: bytes
 
 
+class RowInTheWay(Retryable):
+    """Somebody put a row where the auditor's next belongs; a person must look, and everything else goes on."""
+
+    code = "row_in_the_way"
+
+
 async def append(connection: Connection, rows: Sequence[AuditRow]) -> None:
-    """Add rows, within the caller's transaction."""
+    """Add rows of one partition, within the caller's transaction.
+
+    Raises:
+        RowInTheWay: the index holds one of them already.
+    """
+    try:
+        await _copy(connection, rows)
+    except asyncpg.UniqueViolationError:
+        raise RowInTheWay(
+            f"the audit index holds a row at {rows[0].topic}/{rows[0].part}, from offset {rows[0].offset} on, that the "
+            "auditor did not write; see `mlc audit verify`, then make the index anew with `mlc rebuild`"
+        ) from None
+
+
+async def _copy(connection: Connection, rows: Sequence[AuditRow]) -> None:
     await connection.copy_records_to_table(
         "audit_index",
         columns=_NAMES,
