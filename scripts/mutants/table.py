@@ -18,6 +18,15 @@ _MAPPER_TESTS = "services/mapper/tests"
 _GOLDEN = f"{_MAPPER_TESTS}/test_golden_commands.py"
 _INGEST_TESTS = "services/ingest/tests"
 _FAULTS = f"{_POSTING_TESTS}/test_simulation.py::test_any_one_fault_at_any_point_posts_once_and_what_was_wanted"
+_GOLDEN_TESTS = (
+    f"{_GOLDEN}::test_each_life_of_an_order_is_told_as_before",
+    f"{_GOLDEN}::test_the_documents_of_recorded_orders_stay_what_they_are",
+)
+_READING = ("fields", "reading", "text", "told", "order", "facts")
+_DECIDING = (
+    "accounts", "booked", "completeness", "credit_lines", "credits", "documents", "invoices", "lines", "party",
+    "returns", "standing", "taxes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Area:
     """Modules that the same tests answer for.
 
     Attributes:
-        name: As the command's ``--module`` takes it.
+        name: As the command's ``--module`` takes it; several may share one.
         modules: Globs from the root of the checkout.
         tests: What pytest is given, in this order.
         postgres: Whether these tests need a PostgreSQL server, which is then started once for the area.
@@ -83,43 +92,37 @@ AREAS = (
             f"{_INGEST_TESTS}/test_ingest_refusals.py",
         ),
     ),
-    Area(
-        "dedupe",
-        (
-            f"{_COMMON}/store/positions.py",
-            f"{_COMMON}/store/outbox.py",
-            f"{_COMMON}/store/posting_queue.py",
-            f"{_COMMON}/posting/intake.py",
-        ),
-        (
-            f"{_STORE_TESTS}/test_positions.py",
-            f"{_STORE_TESTS}/test_outbox.py",
-            f"{_POSTING_TESTS}/test_posting_queue.py",
-            f"{_POSTING_TESTS}/test_intake.py",
-        ),
-        postgres=True,
-    ),
+    Area("dedupe", (f"{_COMMON}/store/positions.py",), (f"{_STORE_TESTS}/test_positions.py",), postgres=True),
+    Area("dedupe", (f"{_COMMON}/store/outbox.py",), (f"{_STORE_TESTS}/test_outbox.py",), postgres=True),
+    Area("dedupe", (f"{_COMMON}/store/posting_queue.py",), (f"{_POSTING_TESTS}/test_posting_queue.py",), postgres=True),
+    Area("dedupe", (f"{_COMMON}/posting/intake.py",), (f"{_POSTING_TESTS}/test_intake.py",), postgres=True),
     Area(
         "mapper",
         (
             f"{_MAPPER}/evolve.py",
             f"{_MAPPER}/decide.py",
             f"{_MAPPER}/mapping/rules.py",
-            f"{_MAPPER}/woocommerce/*.py",
+            *(f"{_MAPPER}/woocommerce/{name}.py" for name in _DECIDING),
         ),
         (
-            f"{_GOLDEN}::test_each_life_of_an_order_is_told_as_before",
-            f"{_GOLDEN}::test_the_documents_of_recorded_orders_stay_what_they_are",
+            *_GOLDEN_TESTS,
             f"{_MAPPER_TESTS}/test_decide.py",
-            f"{_MAPPER_TESTS}/test_evolve.py",
             f"{_MAPPER_TESTS}/test_orders_by_hand.py",
             f"{_MAPPER_TESTS}/test_refunds_by_hand.py",
             f"{_MAPPER_TESTS}/test_review.py",
             f"{_MAPPER_TESTS}/test_mapping_file.py",
-            f"{_MAPPER_TESTS}/test_captures.py",
-            f"{_MAPPER_TESTS}/test_hostile_orders.py",
-            f"{_MAPPER_TESTS}/test_money_properties.py",
+            f"{_MAPPER_TESTS}/test_evolve.py",
+        ),
+    ),
+    Area(
+        "mapper",
+        tuple(f"{_MAPPER}/woocommerce/{name}.py" for name in _READING),
+        (
+            *_GOLDEN_TESTS,
+            f"{_MAPPER_TESTS}/test_decide.py",
+            f"{_MAPPER_TESTS}/test_review.py",
             f"{_GOLDEN}::test_what_a_field_may_say_and_what_is_said_of_it",
+            f"{_MAPPER_TESTS}/test_hostile_orders.py",
         ),
     ),
 )

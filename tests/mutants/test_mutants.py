@@ -133,6 +133,14 @@ def test_every_area_names_modules_and_tests_that_exist() -> None:
             assert (ROOT / test.partition("::")[0]).exists(), test
 
 
+def test_no_module_is_tried_twice_and_none_of_the_mapper_s_is_forgotten() -> None:
+    files = [file for area in AREAS for file in area.files(ROOT)]
+    assert len(files) == len(set(files))
+
+    mapper = ROOT / "services" / "mapper" / "src" / "mlc_mapper" / "woocommerce"
+    assert {str(path.relative_to(ROOT)) for path in mapper.glob("[a-z]*.py")} <= set(files)
+
+
 def test_a_module_is_called_what_python_calls_it() -> None:
     assert module_name("libs/common/src/mlc_common/posting/rules.py") == "mlc_common.posting.rules"
 
