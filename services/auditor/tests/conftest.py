@@ -24,7 +24,7 @@ from mlc_common.events import RAW_WEBHOOK, Envelope, MappingApplied
 from mlc_common.log import Record, read_topic
 from mlc_common.runtime import Runtime, open_runtime
 from mlc_common.settings import CommonSettings, load
-from mlc_common.store import audit_index
+from mlc_common.store import audit_index, mappings
 from mlc_common.store.pool import Connection
 from mlc_common.vault.keyring import create_key_file
 
@@ -74,7 +74,7 @@ class Tenant:
             seen_as: What the auditor saw instead of what is on the log now.
         """
         handler = AuditIndex(self.runtime.pool, self.topics.tenant)
-        for topic in self.topics.all():
+        for topic in self.topics.all(*await mappings.erps(self.runtime.pool)):
             parts: dict[int, list[Record]] = {}
             for record in await self.log(topic):
                 parts.setdefault(record.partition, []).append(seen_as(record))

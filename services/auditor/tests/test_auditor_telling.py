@@ -70,9 +70,7 @@ async def told(acme: Tenant) -> Tenant:
         outcome("verified", 7, response_class="equal", total="33.75", currency="USD"),
     )
     await acme.append(topics.control, event(release, 4))
-    async with acme.auditor():
-        names = (topics.raw_orders, topics.commands("deltek"), topics.outcomes, topics.control)
-        await acme.until(lambda: acme.is_indexed(*names))
+    await acme.index()
     return acme
 
 
