@@ -37,8 +37,17 @@ class WooCommerceSettings(BaseModel):
     )
 
 
-async def open_client(connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver) -> WooCommerceClient:
+async def open_client(
+    connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver, *, share: float = 1.0
+) -> WooCommerceClient:
     """A client for the connection; close it.
+
+    Args:
+        connection: The connection.
+        vault: Holds its secrets.
+        clock: Where time comes from.
+        observer: Hears of every call.
+        share: How much of the store's requests per second this client may use.
 
     Raises:
         ConfigurationError: a setting or secret is missing or wrong.
@@ -52,7 +61,7 @@ async def open_client(connection: Connection, vault: Vault, clock: Clock, observ
         name=connection.id,
         observer=observer,
         allow_private=settings.allow_private,
-        rate_per_s=settings.rate_per_s,
+        rate_per_s=None if settings.rate_per_s is None else settings.rate_per_s * share,
         timeout_s=settings.timeout_s,
         breaker_open_s=settings.breaker_open_s,
     )

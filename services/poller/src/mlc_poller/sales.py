@@ -22,6 +22,9 @@ from mlc_poller.connection import open_client
 from mlc_vendors.woocommerce.client import WooCommerceClient
 from mlc_vendors.woocommerce.errors import RouteMissing
 
+SHARE = 0.5
+"""Of the requests per second that the store takes: the poller and the mapper's questions go on meanwhile."""
+
 _DRAFTS = frozenset({"auto-draft", "checkout-draft"})
 """What a checkout leaves behind that nobody finished: no order (facts §8)."""
 
@@ -35,7 +38,7 @@ async def open_sales(
     connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver
 ) -> AsyncIterator[WooCommerceSales]:
     """The reader of a store connection (see ``mlc_common.reconciling.OpenSales``)."""
-    async with await open_client(connection, vault, clock, observer) as client:
+    async with await open_client(connection, vault, clock, observer, share=SHARE) as client:
         yield WooCommerceSales(client)
 
 
