@@ -20,7 +20,7 @@ ZERO = Decimal(0)
 CHANGED = "changed_after_posting"
 DELETED = "order_deleted"
 FOREIGN = "currency_not_mapped"
-FINE = "amount_not_representable"
+EXCEEDS = "credit_exceeds_invoice"
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,12 @@ def _trashed(order: Order, books: Books) -> str:
 
 
 def _adjusted(order: Order, books: Books) -> str:
-    """Changed after the sale: whatever adjusts it, the sum is right."""
+    """Changed after the sale: whatever adjusts it, the sum is right.
+
+    A merchant may edit an order until it is worth less than what was refunded of it; that needs a person.
+    """
+    if order.kept < 0 and EXCEEDS in books.holds:
+        return ""
     if books.holds:
         return "it is held without a true reason"
     if _invoice(order) not in books.files and order.total:
@@ -158,7 +163,7 @@ def _adjusted(order: Order, books: Books) -> str:
 
 def _waiting(order: Order, books: Books) -> str:
     """Changed after the sale: the sum is right, or the change came after the posting and waits for a person."""
-    if not books.holds or _invoice(order) not in books.files:
+    if not books.holds or EXCEEDS in books.holds or _invoice(order) not in books.files:
         return _adjusted(order, books)
     if set(books.holds) != {CHANGED}:
         return "it is held without a true reason"

@@ -163,7 +163,7 @@ def _webhooks(chance: Random, at: float, _: World) -> Iterator[Placed]:
 
 
 def _broker(chance: Random, at: float, _: World) -> Iterator[Placed]:
-    yield at, Step("broker", {"how": chance.choice(("restart", "kill"))})
+    yield at, Step("broker", {"how": chance.choice(("kill", "kill", "restart"))})
 
 
 def _database(chance: Random, at: float, _: World) -> Iterator[Placed]:

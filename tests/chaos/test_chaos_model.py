@@ -138,6 +138,13 @@ def test_where_the_mapping_holds_changes_an_edit_waits_for_a_person_and_no_longe
     assert "the books are right" in told.wrong("changed_after_posting", rules=HOLDING)
 
 
+def test_only_an_order_that_is_worth_less_than_its_refunds_may_be_held_for_that(told: Told) -> None:
+    told.become("edit", "processing", "20.00")
+    assert told.wrong("credit_exceeds_invoice") == ""
+    told.become("edit", "processing", "30.00")
+    assert "without a true reason" in told.wrong("credit_exceeds_invoice")
+
+
 def test_a_cancelled_order_must_come_to_nothing(told: Told) -> None:
     told.become("cancelled", "cancelled", "108.00")
     assert "must come to nothing" in told.wrong()
