@@ -311,20 +311,26 @@ async def opened(
         "client_secret": passwords["client_secret"],
     }
     plant_address(server_dsn, what="the password of the database")
-    for half in ("a1", "b2"):
-        planted(half * 20, what="a key of the shop")
+    keys = {f"consumer_{name}": f"c{name[0]}_{_planted_hex(name)}" for name in ("key", "secret")}
     quiet = dict.fromkeys(("MLC_POLLER_INTERVAL_SECONDS", "MLC_POLLER_SWEEP_SECONDS"), NEVER_S)
     async with rehearsal(
         folder,
         kafka=kafka,
         server_dsn=server_dsn,
         tenant=f"e2e-{secrets.token_hex(4)}",
-        shop={"auto_run": True, **(shop or {})},
+        shop={"auto_run": True, "keys": [keys], **(shop or {})},
         erp={"rate_limit": None, **login, **(erp or {})},
         **(quiet | environment),
     ) as rig:
         await asyncio.gather(
-            connect(rig, mapping=mapping, contract=contract, erp_settings=erp_settings, erp_secrets=passwords),
+            connect(
+                rig,
+                mapping=mapping,
+                contract=contract,
+                erp_settings=erp_settings,
+                erp_secrets=passwords,
+                shop_secrets=keys,
+            ),
             *(rig.part(name).start() for name in parts),
         )
         async with _insight(rig) as (pool, eyes):
@@ -334,6 +340,11 @@ async def opened(
                 await tenant.polls(2)  # at the start, and because the webhooks were missing
             yield tenant
             await tenant.reveals_nothing()
+
+
+def _planted_hex(what: str) -> str:
+    """As a store makes its keys: they have no prefix of ours, but are looked for all the same."""
+    return planted(secrets.token_hex(20), what=f"the consumer {what} of the shop")
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ async def connect(
     erp_settings: Mapping[str, str] | None = None,
     shop_settings: Mapping[str, str] | None = None,
     erp_secrets: Mapping[str, str] | None = None,
+    shop_secrets: Mapping[str, str] | None = None,
 ) -> None:
     """Store both connections and put the mapping in force.
 
@@ -34,10 +35,11 @@ async def connect(
         erp_settings: What differs from the settings that the ERP's connection gets here.
         shop_settings: The same for the store's.
         erp_secrets: What differs from the secrets that a sandbox has unless it is told others.
+        shop_secrets: The same for the store's.
     """
     _write_env(rig)
     shop = {"url": rig.shop_url, "allow_private": "true", "rate_per_s": "null", **(shop_settings or {})}
-    keys = {"consumer_key": "ck_" + "a1" * 20, "consumer_secret": "cs_" + "b2" * 20}
+    keys = {"consumer_key": "ck_" + "a1" * 20, "consumer_secret": "cs_" + "b2" * 20, **(shop_secrets or {})}
     erp = {
         "url": f"{rig.erp_url}/Acme/",
         "database": "ACMEPROD",
