@@ -74,6 +74,7 @@ AREAS = (
             f"{_COMMON}/accounting/{name}.py" for name in ("difference", "lines", "remainder", "digests", "identity")
         ),
         (
+            "libs/common/tests/accounting/test_same_in_every_release.py",
             "libs/common/tests/accounting",
             f"{_POSTING_TESTS}/test_rules.py",
         ),

@@ -352,6 +352,24 @@ def cut_over(shop: Shop) -> None:
 
 
 @life()
+def rules_that_change(shop: Shop) -> None:
+    other = mapping(revenue={"default": "402.00"}, shipping={"default": "406.00"}, project={"code": "STORE.WEB02"})
+    body = order(MUG, ship=(SHIP,))
+    shop.show(body)
+    shop.mapping = other
+    shop.show({**body, "billing": {"company": "Moved Ltd"}, **_modified(1)})
+    shop.release()
+    returned = refund(25, "25.48", back(MUG, "23.40", "2.08", taxes={1: "1.04", 2: "1.04"}))
+    shop.show({**body, **_modified(2)}, returned)
+    shop.mapping = MAPPINGS["example"]
+    shop.show({**body, "status": "odd", **_modified(3)}, returned)
+    shop.show({**body, **_modified(4)}, returned)
+    shop.show({**body, "currency": "EUR", **_modified(5)}, returned)
+    shop.release()
+    shop.release()
+
+
+@life()
 def webhooks(shop: Shop) -> None:
     body = order(MUG)
     all_heard: tuple[Any, ...] = (

@@ -44,6 +44,15 @@ def invoices(draw: st.DrawFn) -> Invoice:
     )  # fmt: skip
 
 
+def invoice_of(*made: Line) -> Invoice:
+    """An invoice of these lines."""
+    net, tax = sum((line.net for line in made), Decimal(0)), sum((line.tax for line in made), Decimal(0))
+    return Invoice(
+        key=KEY, flow="web", number="WA00017", reference="IN-WC01-17", date=date(2026, 11, 20), currency="USD",
+        sources=(SOURCE,), party=PARTY, placement=PLACEMENT, lines=made, net=net, tax=tax, total=net + tax,
+    )  # fmt: skip
+
+
 @st.composite
 def credits_of(draw: st.DrawFn, invoice: Invoice, left: Decimal) -> CreditNote | None:
     """A credit of at most ``left``: on lines of the invoice, on lines that it never had, or on none."""
