@@ -19,7 +19,8 @@ settings.load_profile("mapper")
 async def live(kafka_bootstrap: str, database: str, tenant: str) -> AsyncIterator[LiveLog]:
     """A mapper on topics and a database of this test's own."""
     topics = Topics(tenant)
-    await ensure_topics(kafka_bootstrap, topics.all(ERP))
+    used = [topics.raw_orders, topics.control, topics.commands(ERP), topics.audit, topics.dead_letter]
+    await ensure_topics(kafka_bootstrap, used)
     pool = await connect(database, application="test", most=6)
     async with LogProducer(kafka_bootstrap, client_id="test") as log:
         yield LiveLog(kafka_bootstrap, topics, pool, log)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from mlc_common.store.holds import LedgerDocument
 
 _LOOK_S = 0.3
 _BATCH = 500
+_LONG = 50
+"""Looks after which it is asked whether the mapper runs at all."""
 
 _IN_WORDS = {
     "verified": "posted",
@@ -75,19 +78,22 @@ async def append(runtime: Runtime, events: Sequence[tuple[Event, UUID, str]], pr
 async def until_answered(runtime: Runtime, request_ids: Sequence[UUID], progress: Progress) -> None:
     """Wait until the mapper has dealt with these requests, one order each."""
     task = progress.add_task("the mapper decides", total=len(request_ids))
-    while True:
+    for look in count():
         done = len({each.request_id for each in await requests.answers(runtime.pool, request_ids)})
         progress.update(task, completed=done)
         if done == len(request_ids):
-            return progress.remove_task(task)
+            break
+        if look == _LONG and not done:
+            progress.update(task, description="waiting for the mapper (does it run? `mlc run mapper`)")
         await runtime.clock.sleep(_LOOK_S)
+    progress.remove_task(task)
 
 
 async def until_replayed(runtime: Runtime, request_ids: Sequence[UUID], progress: Progress) -> None:
     """Wait until these replays are worked off."""
     stages = {"asked": "finding the orders", "selected": "folding the log", "folded": "deciding"}
     for request_id in request_ids:
-        task = progress.add_task("waiting for the mapper", total=None)
+        task = progress.add_task("waiting for the mapper (`mlc run mapper`)", total=None)
         while not (told := await requests.replay_progress(runtime.pool, request_id)) or not told.done:
             if told is not None:
                 known = told.orders if told.stage == "folded" else None
