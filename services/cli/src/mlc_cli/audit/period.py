@@ -52,6 +52,11 @@ def _time(text: str, option: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def behind(count: int) -> str:
+    """How far the index is behind the log, in words."""
+    return f"Newer records of the log that are not in the index yet: {count:,}. The auditor takes seconds, if it runs."
+
+
 @contextmanager
 def bar(what: str, *, show: bool) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr; hears (done, total)."""

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlc_cli import environment
+from mlc_cli.audit.period import behind
 from mlc_cli.output import Json, people, print_json, say, telling_errors, when
 from mlc_common.audit.keys import signing_key
 from mlc_common.audit.signing import PublicKey
@@ -63,10 +64,7 @@ def _show(story: Story) -> None:
         table.add_row(when(line.at.isoformat(timespec="seconds")), line.what, Text(line.story))
     people.print(table)
     if story.behind:
-        say(
-            f"{story.behind} records of the log are not in the audit index yet; what they tell is not shown. "
-            "See that the auditor runs."
-        )
+        say(f"{behind(story.behind)} What they tell is not shown.")
 
 
 def key(as_json: Json = False) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from mlc_cli import environment
-from mlc_cli.audit.period import bar, beginning, end
+from mlc_cli.audit.period import bar, beginning, behind, end
 from mlc_cli.output import Json, people, print_json, say, telling_errors, when
 from mlc_common.audit.keys import public_keys
 from mlc_common.audit.signing import PublicKey
@@ -90,7 +90,7 @@ def _say(found: Verified, keys: list[PublicKey]) -> None:
         if found.unsigned:
             say(f"{found.unsigned:,} newer records are in the index and not yet signed.")
     if found.behind:
-        say(f"{found.behind:,} records of the log are not in the index yet; see that the auditor runs.")
+        say(behind(found.behind))
 
 
 def _say_finding(finding: Finding) -> None:
