@@ -42,6 +42,9 @@ async def varied_history(desk: Poster) -> None:
     await desk.work(cancelled.invoice("40.00"), gone.cannot(), adjusted.invoice("100.00"), firm.invoice("7.00"))
     await desk.work(cancelled.withdraw(), gone.withdraw(), adjusted.invoice("120.00"))
     await desk.work(adjusted.invoice("90.00"), waiting.cannot(), waiting.credit("1.00"))
+    lone = Order("205")
+    await desk.work(lone.credit("2.00"))
+    await desk.work(lone.resolve("posted", credit="77"))
     await desk.work(by_hand.cannot(), by_hand.resolve("closed"), plain.invoice("10.00", released=True))
 
 
