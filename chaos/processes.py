@@ -86,10 +86,12 @@ class Forge:
     async def _read(self) -> None:
         while (said := await self._line()) is not None:
             if "ended" in said:
-                self._ended.pop(said["pid"]).set_result(said["ended"])
+                end = self._ended.pop(said["pid"])
+                if not end.done():  # whoever waited for it may have been told to end
+                    end.set_result(said["ended"])
             else:
-                end = self._ended[said["pid"]] = asyncio.get_running_loop().create_future()
-                self._asked.pop(said["id"]).set_result((said["pid"], end))
+                begun = self._ended[said["pid"]] = asyncio.get_running_loop().create_future()
+                self._asked.pop(said["id"]).set_result((said["pid"], begun))
 
 
 @dataclass

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
-ORDERS = 8
+ORDERS = 6
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
