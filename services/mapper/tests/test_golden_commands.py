@@ -423,6 +423,32 @@ def snapshots_of_nothing(shop: Shop) -> None:
         shop.lines.append(briefly(shop.tell(SnapshotSeen(position=(0, 1), event_id="wrong", snapshot=wrong))))
 
 
+@life("by product")
+def variations(shop: Shop) -> None:
+    small = item(2, "5.00", sku="S", product_id=11, variation_id=77)
+    large = item(4, "9.00", sku="L", product_id=11, variation_id=78)
+    read = [{"id": 77, "categories": [{"slug": "mugs"}]}, {"id": 78, "categories": [{"id": 9}]}, {"id": 0}, {}]
+    body = order(small, large, customer_id=42)
+    shop.show(body, products=read)
+    returned = {**back(large, "9.00"), "meta_data": []}
+    shop.show({**body, **_modified(1)}, refund(25, "9.00", returned), products=read)
+    shop.fresh()
+    shop.show(body, products=[])
+
+
+@life()
+def times_that_are_missing(shop: Shop) -> None:
+    body = order(MUG)
+    shop.show({**body, "date_modified_gmt": None, "date_created_gmt": ""})
+    shop.show({**body, "date_modified_gmt": None})
+    shop.fresh()
+    shop.show({**body, "date_modified_gmt": "", "status": ""})
+    shop.show({**body, "date_modified_gmt": "", "paid": None, "date_created_gmt": "2026-11-20T10:00:00+02:00"})
+    shop.show({**body, "date_modified_gmt": "1989-12-31T23:59:59"})
+    undated = refund(25, "1.00", date_created_gmt=None)
+    shop.show({**body, **_modified(3)}, undated)
+
+
 def _modified(step: int) -> Json:
     return {"date_modified_gmt": f"2026-11-{21 + step // 10:02}T1{step % 10}:00:00"}
 
