@@ -91,10 +91,6 @@ class StoreOrder(Value):
     rates: tuple[StoreRate, ...]
     stubs: tuple[RefundStub, ...]
 
-    def rate_code(self, rate_id: str) -> str:
-        """The code of a rate, or nothing."""
-        return next((rate.code for rate in self.rates if rate.rate_id == rate_id), "")
-
 
 class StoreRefund(Value):
     """A refund with its lines. ``defect`` says what could not be read; the amounts then mean nothing."""
