@@ -100,11 +100,12 @@ async def test_losing_the_whole_database_in_mid_flight_doubles_nothing_and_loses
     returned, cancelled, edited = sold[0], sold[1], sold[2]
     for order in (returned, cancelled, edited):
         await tenant.booked(order["id"], {"IN": "3.33"})
-    refund, _, _ = await asyncio.gather(
+    done = await asyncio.gather(
         tenant.on_order(returned["id"], "refunds", amount="1.00", settle=False),
         tenant.on_order(cancelled["id"], "cancel", settle=False),
         tenant.on_order(edited["id"], "edit", lines=[{"index": 0, "quantity": 2}], settle=False),
     )
+    refund: dict[str, Any] = done[0]
     sold += [await tenant.sell(settle=False) for _ in range(SELLING)]
     await until(lambda: some_are_booked(tenant, sold), "a part of it is in the books")
     await stop(tenant, kill=True)
