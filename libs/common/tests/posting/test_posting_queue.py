@@ -105,6 +105,13 @@ async def test_an_order_is_known_up_to_its_first_gap(pool: Pool, order: Order, b
     assert [(row[1], row[2], row[3]) for row in await documents(pool)] == [("invoice", 1, 3), ("credit_note", 2, 2)]
 
 
+async def test_a_document_names_the_newest_command_that_it_came_with(pool: Pool, order: Order) -> None:
+    commands = [order.invoice("100.00"), order.invoice("110.00"), order.invoice("120.00")]
+    await add(pool, *commands)
+
+    assert await documents(pool) == [(order.key, "invoice", 1, 3, commands[2].command_id)]
+
+
 async def test_orders_do_not_fill_each_others_gaps(pool: Pool) -> None:
     one, two = Order("1001"), Order("1002")
     gap = [one.invoice("1.00"), one.invoice("2.00")][1]
