@@ -123,7 +123,7 @@ async def test_losing_the_whole_database_in_mid_flight_doubles_nothing_and_loses
     plain = [order for order in sold if order not in (returned, cancelled, edited)]
     for order in plain:
         await tenant.booked(order["id"], {"IN": "3.33"})
-    await tenant.booked(returned["id"], {"IN": "3.33", f"R{changes[0]['id']}": "-1.00"})
+    await tenant.booked(returned["id"], {"IN": "3.33", f"R{refund['id']}": "-1.00"})
     await tenant.booked(cancelled["id"], {"IN": "3.33", "X1": "-3.33"})
     await tenant.booked(edited["id"], {"IN": "3.33", "A1": "3.33"})
     await tenant.at_rest()
