@@ -96,7 +96,12 @@ AREAS = (
     Area("dedupe", (f"{_COMMON}/store/positions.py",), (f"{_STORE_TESTS}/test_positions.py",), postgres=True),
     Area("dedupe", (f"{_COMMON}/store/outbox.py",), (f"{_STORE_TESTS}/test_outbox.py",), postgres=True),
     Area("dedupe", (f"{_COMMON}/store/posting_queue.py",), (f"{_POSTING_TESTS}/test_posting_queue.py",), postgres=True),
-    Area("dedupe", (f"{_COMMON}/posting/intake.py",), (f"{_POSTING_TESTS}/test_intake.py",), postgres=True),
+    Area(
+        "dedupe",
+        (f"{_COMMON}/posting/intake.py",),
+        (f"{_POSTING_TESTS}/test_intake_headers.py", f"{_POSTING_TESTS}/test_intake.py"),
+        postgres=True,
+    ),
     Area(
         "mapper",
         (
