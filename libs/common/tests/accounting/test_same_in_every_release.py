@@ -125,6 +125,13 @@ def test_a_difference_says_each_line_that_changed_and_nothing_else() -> None:
     assert [line.description for line in made] == ["Mug", ""]
 
 
+def test_a_difference_of_the_price_alone_is_one_piece_without_taxes_of_nothing() -> None:
+    taxes = less_tax(0, "1.00", "24.00"), less_tax(1, "0.90", "24.00")
+    made = difference([MUG], [less(MUG, net=Decimal("24.00"), taxes=taxes)])
+
+    assert said(made) == ["1x line:1 401.00/01/A 4.00 STATE@221.00 0.20 of 4.00"]
+
+
 def test_a_rebooked_line_goes_back_where_it_was_and_comes_where_it_is_wanted() -> None:
     moved = less(MUG, account="402.00")
 
