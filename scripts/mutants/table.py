@@ -75,7 +75,10 @@ AREAS = (
         ),
         (
             "libs/common/tests/accounting/test_same_in_every_release.py",
-            "libs/common/tests/accounting",
+            "libs/common/tests/accounting/test_identity.py",
+            "libs/common/tests/accounting/test_documents.py",
+            "libs/common/tests/accounting/test_remainder.py",
+            "libs/common/tests/accounting/test_difference.py",
             f"{_POSTING_TESTS}/test_rules.py",
         ),
     ),

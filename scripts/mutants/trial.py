@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from scripts.mutants.transplant import transplant
 
 PRELOADED = ("hypothesis", "pytest_asyncio.plugin", "xdist.plugin", "mlc_localstack.pytest_plugin", "structlog.testing")
@@ -56,6 +56,7 @@ class Watcher:
                     max_examples=min(own.max_examples, EXAMPLES),
                     derandomize=True,
                     database=None,
+                    phases=(Phase.explicit, Phase.generate),  # that a test fails is enough; nobody reads the example
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
                 )
