@@ -134,7 +134,7 @@ async def test_losing_the_whole_database_in_mid_flight_doubles_nothing_and_loses
 
 async def some_are_booked(tenant: Tenant, sold: list[dict[str, Any]]) -> bool:
     truth = await tenant.rig.erp_truth()
-    return sum(bool(books.posted(truth, order["id"])) for order in sold) > SELLING
+    return sum(bool(books.posted(truth, order["id"])) for order in sold) > len(sold) // 3
 
 
 async def all_are_booked(tenant: Tenant, sold: list[dict[str, Any]]) -> bool:
