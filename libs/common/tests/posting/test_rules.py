@@ -88,6 +88,19 @@ class TestChoose:
 
         assert rules.choose([invoice, credit]) is None
 
+    def test_a_credit_waits_for_the_adjustment_of_its_invoice_that_came_after_it(self, order: Order) -> None:
+        order.adjusting = "difference"
+        invoice = verified(order.invoice("100.00"), order, "100.00")
+        credit = row_of(order.credit("110.00"))
+        edited = order.invoice("120.00")
+        invoice = dataclasses.replace(invoice, newest=edited, settled_seq=edited.seq, state=State.ADJUSTED)
+        key = adjusting.next_key(invoice, [])
+        adjustment = row_of(edited, key=key, kind="adjustment", adjusts=invoice.key)
+
+        assert rules.choose([invoice, credit, adjustment]) == adjustment
+        done = dataclasses.replace(adjustment, state=State.VERIFIED, settled_seq=edited.seq, posted=order.bill("20.00"))
+        assert rules.choose([invoice, credit, done]) == credit
+
     def test_no_state_is_both_final_and_in_flight(self) -> None:
         assert not FINAL & IN_FLIGHT
 
@@ -134,6 +147,7 @@ class TestAbsence:
 
     def test_two_looks_are_needed_however_long_ago_it_was(self) -> None:
         assert rules.wait_for_absence(9999.0, 1, LIMITS, margin_s=2) == LIMITS.look_gap_s
+        assert rules.wait_for_absence(32.0, 1, LIMITS, margin_s=2) == LIMITS.look_gap_s
         assert rules.wait_for_absence(9999.0, 2, LIMITS, margin_s=2) == 0
 
     @given(st.floats(0, 1e6), st.integers(0, 5))
