@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlc_common import exactjson
 from mlc_mapper.decide import decide
 from mlc_mapper.decision import Decision
+from mlc_mapper.inputs import RawInput
 from mlc_mapper.state import OrderState
 
 from .making import NOW as READ_AT
-from .making import item, mapping, order, refund, shown, snapshot, with_refunds
+from .making import item, mapping, order, refund, shown, snapshot, webhook, with_refunds
 
 NEW_YORK = mapping(time_zone="America/New_York", cut_over="2025-01-01")
 
@@ -87,3 +90,50 @@ def test_our_own_clock_changes_no_document(minutes: int) -> None:
 
     assert decided(READ_AT + timedelta(minutes=minutes)) == decided(READ_AT)
     assert len(decided(READ_AT)) == 2
+
+
+class TestAStoresClockThatIsSetBack:
+    """R11: the store's clock steps back, so that what happens after bears an earlier time than what is known."""
+
+    SOLD = order(item(2, "1.00"), modified="2026-11-21T00:30:00")
+    ONE = refund(25, "0.10")
+    REFUNDED = with_refunds(order(item(2, "1.00"), modified="2026-11-21T00:10:00"), ONE)
+
+    def sold(self) -> OrderState:
+        """An order that is known by its webhook."""
+        state = OrderState(flow="web", connection="shop", order_id="17")
+        return self.decided(state, webhook(exactjson.dumps(self.SOLD))).state
+
+    def decided(self, state: OrderState, event: RawInput) -> Decision:
+        decision = decide(state, event, NEW_YORK)
+        assert isinstance(decision, Decision)
+        return decision
+
+    def test_a_refund_that_is_read_later_is_asked_for_once_more_and_credited(self) -> None:
+        asked = self.decided(
+            self.sold(), snapshot(self.REFUNDED, self.ONE, at=READ_AT + timedelta(minutes=9), offset=1)
+        )
+        (request,) = asked.fetches
+        assert asked.commands == ()
+
+        answer = snapshot(
+            self.REFUNDED, self.ONE, at=READ_AT + timedelta(minutes=10), offset=2, fetch_id=request.fetch_id
+        )
+        (credit,) = self.decided(asked.state, answer).commands
+        assert (credit.kind, credit.wish.wish) == ("credit_note", "document")
+
+    def test_the_same_reading_again_asks_for_nothing_more(self) -> None:
+        late = READ_AT + timedelta(minutes=9)
+        asked = self.decided(self.sold(), snapshot(self.REFUNDED, self.ONE, at=late, offset=1))
+        again = self.decided(asked.state, snapshot(self.REFUNDED, self.ONE, at=late, offset=2))
+        assert (again.fetches, again.commands) == ((), ())
+
+    def test_what_was_read_before_the_webhook_came_is_only_old(self) -> None:
+        early = snapshot(self.REFUNDED, self.ONE, at=READ_AT - timedelta(minutes=1), offset=1)
+        decision = self.decided(self.sold(), early)
+        assert (decision.fetches, decision.commands) == ((), ())
+
+    def test_a_late_webhook_proves_nothing(self) -> None:
+        late = webhook(exactjson.dumps(self.REFUNDED), offset=1)
+        decision = self.decided(self.sold(), replace(late, received_at=READ_AT + timedelta(hours=1)))
+        assert (decision.fetches, decision.commands) == ((), ())

@@ -1,12 +1,14 @@
 """Fold an order's events into its state. Pure: the same events give the same state, whatever the clock says.
 
-The store's modification time orders pictures. Two different pictures of one second cannot be ordered: the first stays
-until the snapshot arrives that was fetched to settle it (architecture §2). Facts are folded from every picture, also
-from late ones, so that the end state does not depend on the order of arrival.
+The store's modification time orders pictures. Two different pictures of one second cannot be ordered, and neither can
+one that was read later and bears an earlier time: the first stays until the snapshot arrives that was fetched to settle
+it (architecture §2). Facts are folded from every picture, also from late ones, so that the end state does not depend on
+the order of arrival.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum, auto
 from uuid import UUID
 
@@ -19,6 +21,8 @@ from mlc_mapper.woocommerce import facts as facts_of
 from mlc_mapper.woocommerce.order import StoreRefund
 from mlc_mapper.woocommerce.reading import EPOCH
 from mlc_mapper.woocommerce.told import GoneTold, HintTold, OrderTold, Told, read
+
+_OUR_CLOCKS_DIFFER = timedelta(seconds=5)
 
 _REMEMBERED = 64
 """Fetch ids kept per order; forgetting one costs a needless fetch, nothing else."""
@@ -72,11 +76,25 @@ def relation(state: OrderState, told: OrderTold) -> Relation:
     if new.digest == known.digest:
         return Relation.SAME
     if EPOCH not in (new.modified, known.modified) and new.modified != known.modified:
-        return Relation.NEWER if new.modified > known.modified else Relation.OLDER
-    if known.modified == EPOCH:
+        if new.modified > known.modified:
+            return Relation.NEWER
+        if not _read_later(state, told):
+            return Relation.OLDER
+    elif known.modified == EPOCH:
         return Relation.NEWER
     answers = told.fetch_id is not None and told.fetch_id not in state.answered
     return Relation.ANSWER if answers else Relation.CONTRADICTION
+
+
+def _read_later(state: OrderState, told: OrderTold) -> bool:
+    """Whether the store showed this after we had heard of the newest picture, though its own clock says otherwise.
+
+    Its clock was set back: what it shows now is what it has, and by its times alone a refund would never be seen. A
+    late webhook proves nothing of the kind, and our own clocks may differ a little.
+    """
+    if told.fetched_at is None or state.heard_at is None:
+        return False
+    return told.fetched_at - state.heard_at > _OUR_CLOCKS_DIFFER
 
 
 def issued(state: OrderState, command: Command) -> OrderState:
@@ -152,7 +170,7 @@ def _with_order(state: OrderState, told: OrderTold) -> OrderState:
             facts = facts_of.with_account(facts, *account, told.fetched_at)
         update["alive_at"] = max(filter(None, (state.alive_at, told.fetched_at)))
     if stands in (Relation.NEWER, Relation.ANSWER):
-        update["picture"] = told.picture
+        update |= {"picture": told.picture, "heard_at": told.heard_at}
     return state.model_copy(update={**update, "facts": facts})
 
 

@@ -18,7 +18,7 @@ from mlc_common.accounting import Amount, Line, Placement, Value
 from mlc_mapper.woocommerce.facts import Facts
 from mlc_mapper.woocommerce.order import Picture, StoreRefund
 
-EVOLVE_VERSION = 1
+EVOLVE_VERSION = 2
 """Raised by one whenever ``evolve`` gives another state for the same events."""
 
 
@@ -65,6 +65,7 @@ class OrderState(Value):
         connection: The store.
         order_id: The store's own id of the order.
         picture: The newest picture of the order.
+        heard_at: When we heard of that picture.
         facts: What stays fixed over all pictures.
         refunds: Every refund that was ever read with its lines, by id.
         alive_at: When a snapshot last showed the order.
@@ -80,6 +81,7 @@ class OrderState(Value):
     connection: str
     order_id: int
     picture: Picture | None = None
+    heard_at: datetime | None = None
     facts: Facts = Facts()
     refunds: tuple[StoreRefund, ...] = ()
     alive_at: datetime | None = None

@@ -34,6 +34,7 @@ class OrderTold:
         account: Id and e-mail of the customer; None when the customer was not read.
         fetched_at: When the poller read it.
         fetch_id: The request that the snapshot answers.
+        heard_at: When we heard of it, by webhook or by reading: the store has made it by then.
     """
 
     picture: Picture
@@ -42,6 +43,7 @@ class OrderTold:
     account: tuple[int, str] | None = None
     fetched_at: datetime | None = None
     fetch_id: UUID | None = None
+    heard_at: datetime | None = None
 
     @property
     def order_id(self) -> int:
@@ -91,6 +93,7 @@ def read_snapshot(snapshot: OrderSnapshot) -> Told | NotAnOrder:
         account=_account(snapshot.customer),
         fetched_at=snapshot.fetched_at,
         fetch_id=snapshot.fetch_id,
+        heard_at=snapshot.fetched_at,
     )
 
 
@@ -101,10 +104,10 @@ def _webhook(event: WebhookSeen) -> Told | NotAnOrder:
         body = exactjson.loads(event.body)
     except Undecodable as error:
         return NotAnOrder(str(error))
-    return _body(body) if isinstance(body, dict) else NotAnOrder("the body is no JSON object")
+    return _body(body, event.received_at) if isinstance(body, dict) else NotAnOrder("the body is no JSON object")
 
 
-def _body(body: Json) -> Told | NotAnOrder:
+def _body(body: Json, received_at: datetime) -> Told | NotAnOrder:
     if "id" not in body and "arg" in body:
         return _action(body)
     if not fields.is_id(body.get("id")):
@@ -115,7 +118,7 @@ def _body(body: Json) -> Told | NotAnOrder:
     picture = read_picture(body, order_id)
     if picture.modified == EPOCH:
         return HintTold(order_id=order_id, because="no modification time")
-    return OrderTold(picture=picture)
+    return OrderTold(picture=picture, heard_at=received_at)
 
 
 def _action(body: Json) -> Told | NotAnOrder:
