@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -447,6 +448,23 @@ def times_that_are_missing(shop: Shop) -> None:
     shop.show({**body, "date_modified_gmt": "1989-12-31T23:59:59"})
     undated = refund(25, "1.00", date_created_gmt=None)
     shop.show({**body, **_modified(3)}, undated)
+
+
+@life("strict")
+def first_seen_paid(shop: Shop) -> None:
+    shop.show(order(item(2, "23.40", "2.08", taxes={7: "2.08"}), paid=None, **_modified(0)))
+    shop.show(order(MUG, paid="2026-11-28T10:00:00", **_modified(40)))
+    shop.fresh()
+    shop.show(order(MUG, status="refunded", paid="2026-11-10T10:00:00", **_modified(50)))
+
+
+@life()
+def refunds_of_old_orders_that_cannot_be_read(shop: Shop) -> None:
+    old = order(MUG, customer_id=42, paid="2023-06-01T00:00:00", modified="2023-06-01T00:00:00")
+    shop.show({**old, "refunds": [{"id": 30, "total": "-1.00"}]})
+    listed = [{"id": 30, "total": "-1.00"}, {"id": 31, "total": "-2.00"}]
+    answer = snapshot({**old, "refunds": listed, **_modified(1)}, refund(31, "3.00"), offset=9, fetch_id=UUID(int=9))
+    shop.lines.append(briefly(shop.tell(answer)))
 
 
 def _modified(step: int) -> Json:
