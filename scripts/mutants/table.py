@@ -91,6 +91,7 @@ AREAS = (
         ),
         (
             "libs/vendors/tests/woocommerce/test_woocommerce_signature.py",
+            f"{_INGEST_TESTS}/test_ingest_keys.py",
             f"{_INGEST_TESTS}/test_ingest_admission.py",
             f"{_INGEST_TESTS}/test_ingest_gateway.py",
             f"{_INGEST_TESTS}/test_ingest_refusals.py",
