@@ -16,7 +16,7 @@ from mlc_ingest.admission import subject
         ("product", b'{"id":5,"name":"Mug"}', "shop:product:5"),
         ("customer", b'{"name":"Ada","id":6}', "shop:customer:6"),
         ("coupon", b'{"action":"x","arg":7}', "shop:coupon:unknown"),
-        ("other", b'{"id":17}', "shop:order:unknown"),
+        ("other", b'{"id":17}', "shop:other:17"),
     ],
 )
 def test_a_webhook_is_keyed_by_what_it_is_about(kind: str, body: bytes, key: str) -> None:
