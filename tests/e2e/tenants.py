@@ -56,11 +56,13 @@ class Tenant:
         rig: Its processes.
         pool: Its database, for what only we know: holds, and how far everyone has read.
         eyes: Sees where the log ends.
+        keys: Of the shop's REST API.
     """
 
     rig: Rehearsal
     pool: Pool
     eyes: AIOKafkaConsumer
+    keys: Mapping[str, str]
 
     @property
     def topics(self) -> Topics:
@@ -334,7 +336,7 @@ async def opened(
             *(rig.part(name).start() for name in parts),
         )
         async with _insight(rig) as (pool, eyes):
-            tenant = Tenant(rig, pool, eyes)
+            tenant = Tenant(rig, pool, eyes, keys)
             if "all" in parts or "poller" in parts:
                 await tenant.webhooks_active()
                 await tenant.polls(2)  # at the start, and because the webhooks were missing

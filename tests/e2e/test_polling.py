@@ -98,10 +98,9 @@ async def test_a_webhook_that_the_store_switched_off_is_revived_and_nothing_is_m
 
 
 async def test_a_twin_of_our_webhook_is_removed(polled: Tenant) -> None:
-    key = {"consumer_key": "ck_" + "a1" * 20, "consumer_secret": "cs_" + "b2" * 20}
     twin = {"topic": "order.updated", "delivery_url": polled.hook_url, "secret": "another"}
     path = f"{polled.rig.shop_url}/wp-json/wc/v3/webhooks"
-    made = (await polled.rig.http.post(path, params=key, json=twin)).json()
+    made = (await polled.rig.http.post(path, params=polled.keys, json=twin)).json()
     assert made["status"] == "active"
 
     async def look() -> bool:

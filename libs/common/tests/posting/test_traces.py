@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import TracerProvider
 
 from mlc_common.clock import SystemClock
 from mlc_common.events import Topics, encode
@@ -16,7 +15,7 @@ from mlc_common.posting.ledger import State, Step
 from mlc_common.posting.store import PostgresLedger
 from mlc_common.store.outbox import _envelope
 from mlc_common.store.pool import Pool, connect
-from mlc_common.telemetry import configure_tracing, tracing
+from mlc_common.telemetry import tracing
 
 from .wishes import Order
 
@@ -33,8 +32,11 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     await pool.close()
 
 
-async def test_a_posting_joins_the_trace_that_its_command_came_with(pool: Pool) -> None:
-    configure_tracing("test", processors=[SimpleSpanProcessor(InMemorySpanExporter())])
+async def test_a_posting_joins_the_trace_that_its_command_came_with(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = TracerProvider()  # recording on, for this test alone
+    monkeypatch.setattr("opentelemetry.trace.get_tracer", provider.get_tracer)
     topics, clock = Topics("t1"), SystemClock()
     command = Order("1").invoice("10.00")
     envelope = encode(
