@@ -79,7 +79,7 @@ def start_postgres() -> tuple[DockerContainer, str]:
         DockerContainer(os.environ.get("POSTGRES_IMAGE", POSTGRES_IMAGE))
         .with_bind_ports(5432, port)
         .with_env("POSTGRES_PASSWORD", "test")
-        .with_command(["postgres", "-c", "max_connections=200", "-c", "fsync=off"])
+        .with_command(["postgres", "-c", "max_connections=500", "-c", "fsync=off"])
     )
     container.start()
     _wait(container, lambda: _asks_for_a_password(port))

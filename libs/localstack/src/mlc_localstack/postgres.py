@@ -49,7 +49,7 @@ _STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "200",
+    "max_connections": "500",
     "shared_buffers": "64MB",
     # In the data directory instead of /dev/shm: containers give that 64 MB, and a killed server leaves its files there.
     "dynamic_shared_memory_type": "mmap",
