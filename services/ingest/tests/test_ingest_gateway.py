@@ -113,6 +113,15 @@ async def test_an_unknown_connection_is_404_and_told_under_no_name_of_the_strang
     assert (told.connection, told.sha256) == ("unknown", "")
 
 
+async def test_while_the_database_is_away_nobody_says_that_a_connection_does_not_exist(gateway: OnMemory) -> None:
+    gateway.source.error = OSError("the database is away")
+    await asyncio.sleep(0.06)  # the least pause between two looks, 0.05 s here
+    answer = await gateway.client.post("/hooks/fresh", content=ORDER, headers=signed(ORDER, "its secret"))
+    assert answer.status_code == 503
+    assert (await gateway.client.post("/hooks/shop", content=ORDER, headers=signed(ORDER))).status_code == 200
+    assert gateway.count("mlc_webhooks_refused_total", connection="", reason="secrets_unavailable") == 1
+
+
 async def test_a_connection_added_just_now_is_known_at_once(gateway: OnMemory) -> None:
     gateway.source.found["fresh"] = ("its secret",)
     await asyncio.sleep(0.06)  # the least pause between two looks, 0.05 s here

@@ -99,7 +99,7 @@ class Gateway:
             await self._refuse(None, Refused(Reason.WRONG_METHOD), scope, receive, send)
         elif await self._secrets.newest(connection) is not None:
             await self(scope, receive, send)
-        elif not self._secrets.loaded:
+        elif not self._secrets.current:
             self._counting.troubled("", Trouble.SECRETS_UNAVAILABLE)
             await self._turn_away(UNAVAILABLE, scope, receive, send)
         else:

@@ -117,6 +117,7 @@ class Secrets:
         self._clock = clock
         self._every_s, self._least_s, self._patience_s = every_s, least_s, patience_s
         self._known: Mapping[str, ActiveSecrets] | None = None
+        self._current = False
         self._reading: asyncio.Task[None] | None = None
         self._read_at = float("-inf")
 
@@ -124,6 +125,11 @@ class Secrets:
     def loaded(self) -> bool:
         """Whether they were read at least once."""
         return self._known is not None
+
+    @property
+    def current(self) -> bool:
+        """Whether the last reading succeeded: else nobody can say that a connection does not exist."""
+        return self._current
 
     def of(self, connection: str) -> ActiveSecrets | None:
         """The secrets of a connection; None for an unknown one."""
@@ -166,6 +172,7 @@ class Secrets:
             reading.exception()  # `run` has it; nobody else needs to collect it
 
     async def _read(self) -> None:
+        self._current = False
         try:
             found = await self._source.load()
         except UNAVAILABLE as error:
@@ -180,4 +187,4 @@ class Secrets:
         else:
             if self._known is None or self._known.keys() != found.keys():
                 _log.info("ingest.secrets_loaded", connections=len(found))
-            self._known = found
+            self._known, self._current = found, True
