@@ -33,6 +33,7 @@ AT_ONCE = 3
 
 async def test_keys_are_rotated_under_load_and_nobody_notices(tenant_in_parts: Tenant) -> None:
     tenant = tenant_in_parts
+    await asyncio.gather(*(part.start() for part in tenant.rig.parts.values() if not part.running))
     pids = {name: part.pid for name, part in tenant.rig.parts.items()}
     key_file = Path(tenant.rig.environment["MLC_VAULT_KEY_FILE"])
     (first,) = KeyRing.load(key_file).ids
