@@ -11,6 +11,7 @@ from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
 from mlc_common.store.publisher import Publisher
 from mlc_mapper import store
+from mlc_mapper.catching_up import catch_up
 from mlc_mapper.handler import MapperHandler
 from mlc_mapper.replays.worker import Replays
 
@@ -41,8 +42,13 @@ async def run(runtime: Runtime) -> None:
         session_s=runtime.settings.kafka_session_seconds,
         max_poll_s=runtime.settings.kafka_max_poll_seconds,
     )
+
+    async def consume() -> None:
+        await catch_up(handler, brokers, topics.control, runtime.clock)
+        await consumer.run()
+
     async with asyncio.TaskGroup() as group:
-        group.create_task(consumer.run())
+        group.create_task(consume())
         group.create_task(replays.run())
         group.create_task(publisher.run(after=Checkpoints(runtime).tell))
 
