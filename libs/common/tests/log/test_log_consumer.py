@@ -18,6 +18,7 @@ from mlc_common.log import LogProducer, Record
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.store.positions import Overtaken
 from mlc_common.telemetry import MetricsRegistry
+from mlc_localstack.processes import free_port
 
 from .conftest import Publish, event
 
@@ -77,6 +78,35 @@ class Waits(SystemClock):
         await asyncio.sleep(0)
 
 
+class BrokerComesBack(SystemClock):
+    """Nothing listens where the broker is to be, until somebody waits for it the second time."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._host, self._port = bootstrap.split(":")
+        self._server: asyncio.Server | None = None
+        self.here = f"127.0.0.1:{free_port()}"
+        self.waits = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits += 1
+        if self.waits == 2:
+            self._server = await asyncio.start_server(self._relay, *self.here.split(":"))
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_broker, to_broker = await asyncio.open_connection(self._host, int(self._port))
+        await asyncio.gather(_pump(reader, to_broker), _pump(from_broker, writer))
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+async def _pump(source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
+    while found := await source.read(65536):
+        into.write(found)
+    into.close()
+
+
 class Reading:
     """A consumer that runs beside the test."""
 
@@ -105,8 +135,8 @@ async def start(kafka_bootstrap: str, topic: str) -> AsyncIterator[Start]:
     """Start a consumer; all are stopped at the end."""
     started: list[Reading] = []
 
-    def start(recorder: Recorder, clock: SystemClock | None = None) -> Reading:
-        started.append(Reading(kafka_bootstrap, topic, recorder, clock))
+    def start(recorder: Recorder, clock: SystemClock | None = None, *, at: str = kafka_bootstrap) -> Reading:
+        started.append(Reading(at, topic, recorder, clock))
         return started[-1]
 
     yield start
@@ -124,6 +154,17 @@ async def test_everything_is_handled_in_order_and_once(start: Start, publish: Pu
 
     assert reading.ready.is_set()
     assert len(recorder.owned) == 2
+
+
+async def test_a_broker_that_is_away_when_the_reading_begins_is_waited_for(
+    start: Start, publish: Publish, kafka_bootstrap: str
+) -> None:
+    recorder, clock = Recorder(), BrokerComesBack(kafka_bootstrap)
+    await publish("a")
+    start(recorder, clock, at=clock.here)
+    await recorder.until("a")
+    await clock.close()
+    assert clock.waits == 2
 
 
 async def test_positions_survive_a_restart_and_kafkas_own_do_not_count(start: Start, publish: Publish) -> None:

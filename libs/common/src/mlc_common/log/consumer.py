@@ -37,6 +37,18 @@ _HEARTBEATS = 3.3  # within one session, so that one that is lost costs no parti
 _MOST_RECORDS = 500
 
 
+class _Pauses:
+    """Each twice as long as the one before, up to a limit."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._next = _FIRST_PAUSE_S
+
+    async def pause(self) -> None:
+        await self._clock.sleep(self._next)
+        self._next = min(self._next * 2, _LONGEST_PAUSE_S)
+
+
 class Handler(Protocol):
     """Where batches go."""
 
@@ -122,10 +134,22 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         """
         self._ready = ready
         try:
-            await self._broker.start()
+            await self._until_started()
             await self._failed
         finally:
             await self._broker.stop()
+
+    async def _until_started(self) -> None:
+        pauses = _Pauses(self._clock)
+        while True:
+            try:
+                await self._broker.start()
+            except KafkaError as error:
+                _log.warning("consumer.waiting_for_broker", error=type(error).__name__)
+                await self._broker.stop()
+                await pauses.pause()
+            else:
+                return
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Nothing to do: a batch in work fails its compare-and-set if another is faster."""
@@ -139,7 +163,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
 
     async def _until_sought(self, assigned: set[TopicPartition]) -> None:
         self._sought.clear()
-        pause = _FIRST_PAUSE_S
+        pauses = _Pauses(self._clock)
         while True:
             try:
                 ends = await self._consumer.end_offsets(list(assigned))
@@ -150,8 +174,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 await self._handler.assigned(sorted((at.topic, at.partition) for at in assigned))
             except (Retryable, KafkaError, *UNAVAILABLE) as error:
                 _log.warning("consumer.waiting_for_positions", error=type(error).__name__)
-                await self._clock.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                await pauses.pause()
             else:
                 break
         if self._ready is not None:
@@ -186,7 +209,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             self._fail(error)
 
     async def _until_stored(self, at: TopicPartition, records: Sequence[Record]) -> None:
-        pause, overtaken = _FIRST_PAUSE_S, False
+        pauses, overtaken = _Pauses(self._clock), False
         while True:
             try:
                 if overtaken:
@@ -198,8 +221,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 overtaken = True
             except (Retryable, *UNAVAILABLE) as error:
                 _log.warning("consumer.waiting", topic=at.topic, partition=at.partition, error=type(error).__name__)
-                await self._clock.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                await pauses.pause()
             else:
                 return
 
