@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from mlc_common.accounting import HoldReason, command_id, content_digest, event_id, source_digest
+from mlc_common.accounting import HoldReason, command_id, content_digest, source_digest
 from mlc_common.events import (
     Command,
     DocumentWish,
@@ -20,7 +20,7 @@ from mlc_common.events import (
     order_subject,
 )
 from mlc_mapper.decision import Decision, NotAnOrder
-from mlc_mapper.evolve import Relation, asked, fold, issued, relation
+from mlc_mapper.evolve import CONTRADICTION, asked, fetch_id, fold, issued
 from mlc_mapper.inputs import RawInput
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
@@ -110,7 +110,8 @@ def release(
     request = wanted_fetch(state, mapping)
     if request is None:
         return decide_again(state, mapping, cause=cause, released=documents, rebook=rebook)
-    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=f"The order is read once more, because it {request.because}.")
+    why = "what was heard of it contradicts itself" if state.contested is not None else f"it {request.because}"
+    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=f"The order is read once more, because {why}.")
     commands: list[Command] = []
     for key in documents:
         command = _command(state, Wished(key=key, kind=state.wishes[key].kind, wish=wish), mapping, cause, True)
@@ -160,7 +161,9 @@ def _command(state: OrderState, wished: Wished, mapping: Mapping, cause: str, re
 
 
 def wanted_fetch(state: OrderState, mapping: Mapping) -> FetchRequested | None:
-    """The snapshot that today's rules need of an order and that was never read; the same one whenever it is asked."""
+    """The snapshot without which nothing can be decided by today's rules; the same one whenever it is asked."""
+    if state.contested is not None:
+        return _settling(state, state.contested)
     if state.gone or state.picture is None:
         return None
     lacking = missing(state, mapping)
@@ -173,13 +176,10 @@ def _request(before: OrderState, after: OrderState, told: Told, mapping: Mapping
     known = after.picture.digest if after.picture else ""
     if isinstance(told, HintTold):
         return _fetch(after, told.because, known)
+    if after.contested is not None:
+        return _settling(after, after.contested)
     if isinstance(told, GoneTold):
         return None
-    if relation(before, told) is Relation.CONTRADICTION:
-        # The last answer is part of the id: what was settled and comes up again is looked at again. It may be an old
-        # webhook that comes late, and it may be an order that was changed and changed back within one second.
-        settled = [str(fetch_id) for fetch_id in before.answered[-1:]]
-        return _fetch(after, "contradiction", *sorted((known, told.picture.digest)), *settled)
     if after.gone:
         return None if before.picture == after.picture else _fetch(after, "gone", known)
     lacking = missing(after, mapping)
@@ -188,10 +188,15 @@ def _request(before: OrderState, after: OrderState, told: Told, mapping: Mapping
     return None
 
 
-def _fetch(state: OrderState, because: str, *digests: str) -> FetchRequested:
-    subject = order_subject(state.connection, state.order_id)
+def _settling(state: OrderState, contested: UUID) -> FetchRequested:
     return FetchRequested(
-        fetch_id=event_id("fetch", subject, because, *digests),
+        fetch_id=contested, connection=state.connection, order_id=str(state.order_id), because=CONTRADICTION
+    )
+
+
+def _fetch(state: OrderState, because: str, *digests: str) -> FetchRequested:
+    return FetchRequested(
+        fetch_id=fetch_id(state.connection, state.order_id, because, *digests),
         connection=state.connection,
         order_id=str(state.order_id),
         because=because,

@@ -1,9 +1,9 @@
 """Fold an order's events into its state. Pure: the same events give the same state, whatever the clock says.
 
 The store's modification time orders pictures. Two different pictures of one second cannot be ordered, and neither can
-one that was read later and bears an earlier time: the first stays until the snapshot arrives that was fetched to settle
-it (architecture §2). Facts are folded from every picture, also from late ones, so that the end state does not depend on
-the order of arrival.
+one that was read later and bears an earlier time: the first stays, contested, until the snapshot arrives that was
+fetched to settle it (architecture §2). Facts are folded from every picture, also from late ones, so that the end state
+does not depend on the order of arrival.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import timedelta
 from enum import Enum, auto
 from uuid import UUID
 
-from mlc_common.accounting import CreditNote, Invoice
-from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish, Withdrawn
+from mlc_common.accounting import CreditNote, Invoice, event_id
+from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish, Withdrawn, order_subject
 from mlc_mapper.decision import NotAnOrder
 from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
 from mlc_mapper.state import LastWish, OrderState
@@ -23,6 +23,9 @@ from mlc_mapper.woocommerce.reading import EPOCH
 from mlc_mapper.woocommerce.told import GoneTold, HintTold, OrderTold, Told, read
 
 _OUR_CLOCKS_DIFFER = timedelta(seconds=5)
+
+CONTRADICTION = "contradiction"
+"""Why a contested picture is fetched."""
 
 _REMEMBERED = 64
 """Fetch ids kept per order; forgetting one costs a needless fetch, nothing else."""
@@ -97,6 +100,22 @@ def _read_later(state: OrderState, told: OrderTold) -> bool:
     return told.fetched_at - state.heard_at > _OUR_CLOCKS_DIFFER
 
 
+def _settling(state: OrderState, told: OrderTold) -> UUID:
+    """Id of the fetch that settles a contradiction.
+
+    The last answer is part of it: what was settled and comes up again is looked at again. It may be an old webhook that
+    comes late, and it may be an order that was changed and changed back within one second.
+    """
+    digests = sorted(picture.digest for picture in (state.picture, told.picture) if picture is not None)
+    settled = [str(fetch_id) for fetch_id in state.answered[-1:]]
+    return fetch_id(state.connection, state.order_id, CONTRADICTION, *digests, *settled)
+
+
+def fetch_id(connection: str, order_id: int, because: str, *of: str) -> UUID:
+    """The id of a fetch, made from why and of what it is asked for: the same reason never asks twice."""
+    return event_id("fetch", order_subject(connection, order_id), because, *of)
+
+
 def issued(state: OrderState, command: Command) -> OrderState:
     """The state after a command of this order; one that is known already changes nothing."""
     last = state.wishes.get(command.document_key)
@@ -155,7 +174,9 @@ def asked(state: OrderState, fetch_id: UUID) -> OrderState:
 def _answered(state: OrderState, fetch_id: UUID | None) -> OrderState:
     if fetch_id is None or fetch_id in state.answered:
         return state
-    return state.model_copy(update={"answered": (*state.answered, fetch_id)[-_REMEMBERED:]})
+    contested = None if fetch_id == state.contested else state.contested
+    answered = (*state.answered, fetch_id)[-_REMEMBERED:]
+    return state.model_copy(update={"answered": answered, "contested": contested})
 
 
 def _with_order(state: OrderState, told: OrderTold) -> OrderState:
@@ -171,6 +192,10 @@ def _with_order(state: OrderState, told: OrderTold) -> OrderState:
         update["alive_at"] = max(filter(None, (state.alive_at, told.fetched_at)))
     if stands in (Relation.NEWER, Relation.ANSWER):
         update |= {"picture": told.picture, "heard_at": told.heard_at}
+    if stands is Relation.NEWER:
+        update["contested"] = None
+    elif stands is Relation.CONTRADICTION:
+        update["contested"] = _settling(state, told)
     return state.model_copy(update={**update, "facts": facts})
 
 

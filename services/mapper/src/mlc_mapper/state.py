@@ -18,7 +18,7 @@ from mlc_common.accounting import Amount, Line, Placement, Value
 from mlc_mapper.woocommerce.facts import Facts
 from mlc_mapper.woocommerce.order import Picture, StoreRefund
 
-EVOLVE_VERSION = 2
+EVOLVE_VERSION = 3
 """Raised by one whenever ``evolve`` gives another state for the same events."""
 
 
@@ -66,6 +66,8 @@ class OrderState(Value):
         order_id: The store's own id of the order.
         picture: The newest picture of the order.
         heard_at: When we heard of that picture.
+        contested: The fetch that settles whether that picture or another, which contradicts it, is what the store has;
+            None where nothing contradicts it. Until then nothing is decided: the facts are of both.
         facts: What stays fixed over all pictures.
         refunds: Every refund that was ever read with its lines, by id.
         alive_at: When a snapshot last showed the order.
@@ -82,6 +84,7 @@ class OrderState(Value):
     order_id: int
     picture: Picture | None = None
     heard_at: datetime | None = None
+    contested: UUID | None = None
     facts: Facts = Facts()
     refunds: tuple[StoreRefund, ...] = ()
     alive_at: datetime | None = None

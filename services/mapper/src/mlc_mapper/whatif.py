@@ -76,7 +76,7 @@ class WhatIf:
     def _compare(self, state: OrderState, before: Mapping[UUID, Said], proposed: Rules) -> list[dict[str, Any]]:
         after = said_of(map_order(state, proposed), state)
         self.sums.orders += 1
-        self.sums.to_be_read += bool(missing(state, proposed))
+        self.sums.to_be_read += state.contested is not None or bool(missing(state, proposed))
         return self._changes(state, before, after)
 
     async def replay(self, request: ReplayRequested) -> AsyncIterator[dict[str, Any]]:
