@@ -167,9 +167,9 @@ def _waiting(order: Order, books: Books) -> str:
         return _adjusted(order, books)
     if set(books.holds) != {CHANGED}:
         return "it is held without a true reason"
-    if books.sum == order.kept:
-        return "it is held as changed, and the books are right"
     invoiced = books.files[_invoice(order)]
+    if invoiced == order.total and books.sum == order.kept:
+        return "it is held as changed, and the books are right"
     return "" if invoiced in order.told.totals else "an amount that it never had"
 
 

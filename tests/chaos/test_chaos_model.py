@@ -138,6 +138,12 @@ def test_where_the_mapping_holds_changes_an_edit_waits_for_a_person_and_no_longe
     assert "the books are right" in told.wrong("changed_after_posting", rules=HOLDING)
 
 
+def test_a_changed_invoice_is_rightly_held_although_its_refund_makes_up_for_the_difference(told: Told) -> None:
+    told.unpost("CM-WC01-17-R25")
+    told.become("edit", "processing", "135.00")
+    assert told.wrong("changed_after_posting", rules=HOLDING) == ""
+
+
 def test_only_an_order_that_is_worth_less_than_its_refunds_may_be_held_for_that(told: Told) -> None:
     told.become("edit", "processing", "20.00")
     assert told.wrong("credit_exceeds_invoice") == ""
