@@ -15,6 +15,20 @@ from mlc_localstack.processes import free_port
 from .e2e.tenants import Tenant, opened
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """See that groups are kept together: what does not understand them starts every tenant in every worker.
+
+    Raises:
+        UsageError: a test of a group has lost it.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: pytest-xdist does not keep its group together; run with loadgroup")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def tenant_by_webhook(
     tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_dsn: str
