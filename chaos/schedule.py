@@ -159,7 +159,7 @@ def _webhooks(chance: Random, at: float, _: World) -> Iterator[Placed]:
     elif act in ("drop", "duplicate"):
         yield at, Step("mischief", {"kind": act, "count": chance.randint(1, 3)})
     else:
-        yield at, Step(act, {"which": round(chance.random(), 4)})
+        yield at, Step(act, {"which": chance.randrange(10_000) / 10_000})
 
 
 def _broker(chance: Random, at: float, _: World) -> Iterator[Placed]:

@@ -71,7 +71,7 @@ async def test_a_fold_stops_where_it_is_asked_to_and_goes_on_from_there(live: Li
     await table.create()
     told: list[int] = []
     first = await refold_events(live.brokers, topic, FLOWS, table, until=half, told=told.append)
-    assert told == [sum(half.values())]
+    assert (told, told[-1]) == (sorted(told), sum(half.values()))
     rest = await refold_events(live.brokers, topic, FLOWS, table, since=half)
     other = StateTable(live.pool, "in_one_go")
     await other.create()

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
-from mlc_common.log import Record, ends_of, read_topic
+from mlc_common.log import ends_of, in_batches, read_topic
 from mlc_common.log.consumer import Handler
 from mlc_common.store.pool import UNAVAILABLE
 from mlc_common.store.positions import Overtaken
@@ -46,11 +46,5 @@ async def catch_up(handler: Handler, brokers: str, topic: str, clock: Clock, *, 
 async def _read_up(handler: Handler, brokers: str, topic: str, most: int) -> None:
     ends = await ends_of(brokers, topic)
     since = {partition: await handler.position(topic, partition) for partition in ends}
-    batch: list[Record] = []
-    async for record in read_topic(brokers, topic, since=since, until=ends):
-        if batch and (len(batch) == most or batch[0].partition != record.partition):
-            await handler.handle(topic, batch[0].partition, batch)
-            batch = []
-        batch.append(record)
-    if batch:
+    async for batch in in_batches(read_topic(brokers, topic, since=since, until=ends), most):
         await handler.handle(topic, batch[0].partition, batch)

@@ -14,7 +14,7 @@ import structlog
 
 from mlc_common.errors import Undecodable
 from mlc_common.events import Command, Event, FetchRequested, decode, order_subject
-from mlc_common.log import Record, read_topic, whole
+from mlc_common.log import Record, in_batches, read_topic, whole
 from mlc_mapper.evolve import asked, fold, issued
 from mlc_mapper.seen import Seen, read_record, unseen
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
@@ -180,18 +180,11 @@ async def _batches(
     until: Mapping[int, int] | None,
     told: Callable[[int], None],
 ) -> AsyncIterator[Sequence[Record]]:
-    batch: list[Record] = []
     count = 0
-    async for record in read_topic(brokers, topic, since=since, until=until):
-        batch.append(record)
-        if len(batch) == BATCH:
-            yield batch
-            count += len(batch)
-            told(count)
-            batch = []
-    if batch:
+    async for batch in in_batches(read_topic(brokers, topic, since=since, until=until), BATCH):
         yield batch
-        told(count + len(batch))
+        count += len(batch)
+        told(count)
 
 
 async def _fold_batch(found: Sequence[tuple[Key, Seen]], into: Storage) -> int:

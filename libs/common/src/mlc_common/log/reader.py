@@ -64,6 +64,18 @@ async def read_topic(
                 yield Record.of(record)
 
 
+async def in_batches(records: AsyncIterator[Record], most: int) -> AsyncIterator[list[Record]]:
+    """These records, as they come, by up to ``most`` of one partition at a time."""
+    batch: list[Record] = []
+    async for record in records:
+        if batch and (len(batch) == most or batch[0].partition != record.partition):
+            yield batch
+            batch = []
+        batch.append(record)
+    if batch:
+        yield batch
+
+
 async def whole(bootstrap: str, topic: str, partition: int, envelope: Envelope) -> Envelope:
     """The event with its value, where that was chunked; the event itself otherwise.
 

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import Topics
-from mlc_common.log import Record, ends_of, read_topic
+from mlc_common.log import Record, ends_of, in_batches, read_topic
 from mlc_common.store.pool import Pool
 from mlc_common.store.rebuild.comparison import Compared
 
@@ -60,20 +60,15 @@ class Folding:
         """
         ends = await self.ends_of(topic)
         total, done, begun = sum(ends.values()), 0, set[int]()
-        batch: list[Record] = []
         self.told(stage, 0, total)
-        async for record in read_topic(self.brokers, topic, until=ends):
-            if record.partition not in begun:
-                _check_beginning(record.topic, record.partition, record.offset)
-                begun.add(record.partition)
-            if batch and (len(batch) == BATCH or batch[0].partition != record.partition):
-                yield batch
-                done += len(batch)
-                self.told(stage, done, total)
-                batch = []
-            batch.append(record)
-        if batch:
+        async for batch in in_batches(read_topic(self.brokers, topic, until=ends), BATCH):
+            first = batch[0]
+            if first.partition not in begun:
+                _check_beginning(first.topic, first.partition, first.offset)
+                begun.add(first.partition)
             yield batch
+            done += len(batch)
+            self.told(stage, done, total)
         for partition in {partition for partition, end in ends.items() if end} - begun:
             _check_beginning(topic, partition, ends[partition])
         self.told(stage, total, total)
