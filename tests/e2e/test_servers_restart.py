@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -33,7 +35,7 @@ pytestmark = [
 ]
 
 BEFORE, MEANWHILE, AFTER = 5, 10, 5
-LOCKED_S, READ_ONLY_S = 8.0, 4.0
+LOCKED_S, READ_ONLY_S, GIVES_UP_S = 8.0, 4.0, 60.0
 
 
 @dataclass
@@ -81,6 +83,20 @@ async def selling_through(stand: Stand, trouble: Awaitable[None]) -> None:
         assert await tenant.held(order["id"]) == {}
     assert everything.running
     assert everything.pid == pid
+    assert await acknowledged(tenant) <= await on_the_log(tenant)
+
+
+async def acknowledged(tenant: Tenant) -> set[str]:
+    """Digests of the webhooks that were answered with 2xx; the shop's word."""
+    told = (await tenant.rig.http.get(f"{tenant.rig.shop_url}/_sandbox/deliveries")).json()
+    sent = [one for one in told if one["kind"] == "delivery" and one["answered"]]
+    assert sent
+    return {one["body_sha256"] for one in sent if one["answered"] // 100 == 2}
+
+
+async def on_the_log(tenant: Tenant) -> set[str]:
+    """Digests of the webhooks that are on the log."""
+    return {sha256(event.data).hexdigest() for event in await tenant.log(tenant.topics.raw_orders)}
 
 
 async def test_a_restart_of_postgresql_under_load_loses_nothing(stand: Stand) -> None:
@@ -130,6 +146,19 @@ async def test_a_crash_of_the_broker_under_load_loses_nothing(stand: Stand) -> N
         stand.kafka.start()
 
     await selling_through(stand, asyncio.to_thread(crash))
+
+
+async def test_a_broker_whose_disk_is_full_loses_nothing(stand: Stand) -> None:
+    """R3: not one byte more can be written; the broker gives up, and comes back once there is room."""
+
+    def fill() -> None:
+        process = psutil.Process(stand.kafka.pid)
+        _, hard = process.rlimit(psutil.RLIMIT_FSIZE)
+        process.rlimit(psutil.RLIMIT_FSIZE, (1, hard))
+        process.wait(GIVES_UP_S)
+        stand.kafka.start()
+
+    await selling_through(stand, asyncio.to_thread(fill))
 
 
 async def test_a_producer_appends_again_after_the_broker_was_away_for_longer_than_a_request_may_take(

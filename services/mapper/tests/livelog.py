@@ -40,6 +40,7 @@ from mlc_common.store.requests import Answer, answers
 from mlc_common.telemetry import MetricsRegistry
 from mlc_mapper.handler import MapperHandler
 from mlc_mapper.mapping import load
+from mlc_mapper.replays.turns import Turns
 from mlc_mapper.replays.worker import Replays
 from mlc_mapper.store import CONSUMER
 
@@ -63,9 +64,7 @@ class LiveLog:
         self.publisher = Publisher(self.pool, self.log, CONSUMER, SystemClock())
         self.publisher.own(range(4))
         self.handler = self.another()
-        self.replays = Replays(
-            self.pool, self.topics, SystemClock(), brokers=self.brokers, owner="test", wake=lambda: None
-        )
+        self.replays = self.replaying("test")
 
     def another(self) -> MapperHandler:
         """A mapper as after a restart."""
@@ -77,6 +76,11 @@ class LiveLog:
             own=lambda lanes: None,
             wake=lambda: None,
         )
+
+    def replaying(self, owner: str, *, lease_s: float = 30.0) -> Replays:
+        """A process that works replays off."""
+        turns = Turns(self.pool, owner, lease_s)
+        return Replays(self.pool, self.topics, SystemClock(), brokers=self.brokers, turns=turns, wake=lambda: None)
 
     async def apply(self, text: str, *, at: datetime = NOW) -> str:
         """Put a mapping in force; its version."""

@@ -9,16 +9,15 @@ import sys
 from mlc_common.clock import SystemClock
 from mlc_common.events import Topics
 from mlc_common.store.pool import connect
-from mlc_mapper.replays import worker
-
-worker.LEASE_S = 0.5
+from mlc_mapper.replays.turns import Turns
+from mlc_mapper.replays.worker import Replays
 
 
 async def main(brokers: str, dsn: str, tenant: str) -> None:
     """Work off what waits."""
     pool = await connect(dsn, application="replaying", most=3)
-    owner = f"child {os.getpid()}"
-    replays = worker.Replays(pool, Topics(tenant), SystemClock(), brokers=brokers, owner=owner, wake=lambda: None)
+    turns = Turns(pool, f"child {os.getpid()}", 0.5)
+    replays = Replays(pool, Topics(tenant), SystemClock(), brokers=brokers, turns=turns, wake=lambda: None)
     await replays.work_off()
     await pool.close()
 

@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from mlc_common.clock import FixedClock, SystemClock
 from mlc_common.events import order_subject
 from mlc_common.log import Record, ends_of
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime, open_runtime
-from mlc_common.settings import CommonSettings
+from mlc_common.settings import CommonSettings, load
 from mlc_common.vault.keyring import create_key_file
 from mlc_mapper import app
 from mlc_mapper.catching_up import catch_up
@@ -83,15 +82,16 @@ async def test_what_gets_in_the_way_is_waited_out(live: LiveLog, error: Exceptio
 
 
 @asynccontextmanager
-async def running(live: LiveLog, database: str, folder: Path) -> AsyncIterator[Runtime]:
+async def running(
+    live: LiveLog, database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Runtime]:
     """The mapper as a part, on the log and the database of a test."""
     create_key_file(folder / "vault.key")
-    settings = CommonSettings(
-        tenant=live.topics.tenant,
-        kafka_bootstrap_servers=live.brokers,
-        database_url=SecretStr(database),
-        vault_key_file=folder / "vault.key",
-    )
+    monkeypatch.setenv("MLC_TENANT", live.topics.tenant)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", live.brokers)
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("MLC_VAULT_KEY_FILE", str(folder / "vault.key"))
+    settings = load(CommonSettings)
     async with open_runtime(settings, owner="test") as runtime:
         mapper = asyncio.create_task(app.run(runtime))
         try:
@@ -115,7 +115,7 @@ async def test_the_mapping_is_in_force_before_the_first_event_is_read(
     monkeypatch.setattr(app, "LogConsumer", Watched)
     for order_id in ORDERS:
         await live.hears(order(MUG, order_id=order_id))
-    async with running(live, database, tmp_path), asyncio.timeout(60):
+    async with running(live, database, tmp_path, monkeypatch), asyncio.timeout(60):
         while not await everything_is_read(live):
             await asyncio.sleep(0.05)
     await live.publisher.flush()

@@ -9,20 +9,31 @@ from mlc_common.accounting import event_id
 from mlc_common.events import MapperCheckpoint, encode
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
+from mlc_common.settings import load
 from mlc_common.store.publisher import Publisher
 from mlc_mapper import store
 from mlc_mapper.catching_up import catch_up
 from mlc_mapper.handler import MapperHandler
+from mlc_mapper.replays.turns import Turns
 from mlc_mapper.replays.worker import Replays
+from mlc_mapper.settings import MapperSettings
 
 _CHECKPOINT_EVERY_S = 5.0
 
 
 async def run(runtime: Runtime) -> None:
     """Map until cancelled."""
+    settings = load(MapperSettings)
     topics, brokers = runtime.topics, runtime.settings.kafka_bootstrap_servers
     publisher = Publisher(runtime.pool, runtime.log, store.CONSUMER, runtime.clock)
-    replays = Replays(runtime.pool, topics, runtime.clock, brokers=brokers, owner=runtime.owner, wake=publisher.wake)
+    replays = Replays(
+        runtime.pool,
+        topics,
+        runtime.clock,
+        brokers=brokers,
+        turns=Turns(runtime.pool, runtime.owner, settings.mapper_lease_seconds),
+        wake=publisher.wake,
+    )
     handler = MapperHandler(
         runtime.pool,
         topics,

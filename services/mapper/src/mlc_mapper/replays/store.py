@@ -7,7 +7,7 @@ that stood still meanwhile writes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -202,18 +202,14 @@ async def end_order(connection: Connection, replay: Replay, key: Key, commands: 
 class ReplayStates:
     """The states of the replay in work: see ``refold.Storage``; every write is guarded."""
 
-    def __init__(
-        self, pool: Pool, replay: Replay, *, everything: bool, renew: Callable[[int], Awaitable[None]]
-    ) -> None:
-        """Take all orders of the log, or only those that were selected; ``renew`` keeps the lease, batch by batch."""
-        self._renew = renew
+    def __init__(self, pool: Pool, replay: Replay, *, everything: bool) -> None:
+        """Take all orders of the log, or only those that were selected."""
         self._pool = pool
         self._replay = replay
         self._everything = everything
 
     async def admitted(self, keys: Collection[Key]) -> Collection[Key]:
         """See ``Storage``."""
-        await self._renew(self._replay.fencing)
         if self._everything:
             return [key for key in keys if self._replay.request.flow in ("", key[0])]
         rows = await self._pool.fetch(

@@ -22,7 +22,7 @@ from mlc_common.clock import Clock
 from mlc_common.errors import Retryable
 from mlc_common.events import ReplayCompleted, ReplayRequested, Topics, encode
 from mlc_common.log import Record
-from mlc_common.store import holds, leases, outbox, requests
+from mlc_common.store import holds, outbox, requests
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import UNAVAILABLE, Connection, Pool
 from mlc_mapper.control import NOTHING_TO_SAY
@@ -34,13 +34,12 @@ from mlc_mapper.refold import refold_events
 from mlc_mapper.replays import selection, store
 from mlc_mapper.replays.order import decide_anew, with_commands
 from mlc_mapper.replays.store import Replay, ReplayLost, ReplayStates
+from mlc_mapper.replays.turns import Turns
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
 from mlc_mapper.store import CONSUMER, Key, StateTable, StoredState
 
 _log = structlog.get_logger(__name__)
 
-LEASE = "mapper:replays"
-LEASE_S = 30.0
 _IDLE_S, _PAUSE_S = 2.0, 1.0
 _PAGE = 200
 _FEW = 1000
@@ -65,14 +64,30 @@ class Replays:
     """The task of a mapper that works replays off; one process at a time does."""
 
     def __init__(
-        self, pool: Pool, topics: Topics, clock: Clock, *, brokers: str, owner: str, wake: Callable[[], None]
+        self,
+        pool: Pool,
+        topics: Topics,
+        clock: Clock,
+        *,
+        brokers: str,
+        turns: Turns,
+        wake: Callable[[], None],
     ) -> None:
-        """Wire the task; ``wake`` is called whenever there is something to publish."""
+        """Wire the task.
+
+        Args:
+            pool: Of the database.
+            topics: The tenant's.
+            clock: To wait by.
+            brokers: Of the log.
+            turns: Says whose turn it is.
+            wake: Called whenever there is something to publish.
+        """
         self._pool = pool
         self._topics = topics
         self._clock = clock
         self._brokers = brokers
-        self._owner = owner
+        self._turns = turns
         self._published = wake
         self._flows = Flows()
         self._awake = asyncio.Event()
@@ -117,26 +132,18 @@ class Replays:
     async def work_off(self) -> int:
         """Work off every replay that waits, unless another process does; how many were."""
         done = 0
-        if not await store.waits(self._pool):
-            return done
-        while (lease := await leases.acquire(self._pool, LEASE, self._owner, LEASE_S)) is not None:
-            replay = await store.take(self._pool, lease.fencing)
-            if replay is None:
-                await leases.release(self._pool, lease)
-                break
-            await self._work(_Work(replay, await self._flows.by_name(self._pool)))
-            done += 1
+        if await store.waits(self._pool):
+            while await self._turns.take(self._next):
+                done += 1
         return done
 
-    async def renew(self, fencing: int) -> None:
-        """Keep the lease.
-
-        Raises:
-            ReplayLost: another process took over.
-        """
-        lease = await leases.acquire(self._pool, LEASE, self._owner, LEASE_S)
-        if lease is None or lease.fencing != fencing:
-            raise ReplayLost("the lease of the replays was taken over")
+    async def _next(self, fencing: int) -> bool:
+        """Work off the next replay; False where there is none."""
+        replay = await store.take(self._pool, fencing)
+        if replay is None:
+            return False
+        await self._work(_Work(replay, await self._flows.by_name(self._pool)))
+        return True
 
     async def _work(self, work: _Work) -> None:
         _log.info("replay.begins", request=str(work.replay.request.request_id), stage=work.replay.stage)
@@ -145,7 +152,6 @@ class Replays:
         if work.replay.stage == "selected":
             work = await self._fold(work)
         while keys := await store.undecided(self._pool, _PAGE):
-            await self.renew(work.replay.fencing)
             work = await self._catch_up(work)
             for key in keys:
                 await self._order(work, key)
@@ -190,7 +196,7 @@ class Replays:
 
     async def _read(self, work: _Work, since: Mapping[int, int], until: Mapping[int, int]) -> None:
         everything = selection.takes_everything(work.replay.request)
-        into = ReplayStates(self._pool, work.replay, everything=everything, renew=self.renew)
+        into = ReplayStates(self._pool, work.replay, everything=everything)
         few = None if everything else await store.few_selected(self._pool, _FEW)
         keys = None if few is None else {order_key.encode() for _, order_key in few}
         if few is not None:
