@@ -91,7 +91,7 @@ def _tell(result: Result) -> None:
     came = "[green]passed[/green]" if result.passed else "[red]FAILED[/red]"
     seconds = ", ".join(f"{phase} {lap:.1f} s" for phase, lap in result.seconds.items())
     _say.print(f"seed {result.seed}: {came}, {result.orders} orders, {result.documents} documents; {seconds}")
-    if result.seconds["coming to rest"] > _LONG_S:
+    if result.seconds.get("coming to rest", 0.0) > _LONG_S:
         slow = ", ".join(f"{why} ({tenths / 10:.1f} s)" for why, tenths in result.waits.most_common(3))
         _say.print(f"  waited for: {slow}", markup=False, style="dim")
     for wrong in result.wrong:

@@ -147,6 +147,11 @@ class ForgedProcess(Process):
             self.send(signal.SIGSTOP)
             self.frozen = True
 
+    def send(self, number: signal.Signals) -> None:
+        """See ``Process``. One that has just ended, and of which nobody has heard yet, hears nothing any more."""
+        with suppress(ProcessLookupError):
+            super().send(number)
+
     def thaw(self) -> None:
         """Let it go on."""
         self.frozen = False

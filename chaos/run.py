@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class Result:
 async def run(
     stand: Stand, schedule: Schedule, folder: Path, *, tell: Callable[[str], None] = lambda _: None
 ) -> Result:
-    """Carry a schedule out.
+    """Carry a schedule out; where that breaks, the run has failed and says why.
 
     Args:
         stand: The servers.
@@ -66,6 +67,16 @@ async def run(
         folder: A folder that does not exist yet; it is removed when the run passed.
         tell: Called with what is going on.
     """
+    try:
+        return await _run(stand, schedule, folder, tell)
+    except Exception as error:  # a defect of this harness, too, must not hide what the other seeds would find
+        wrong = f"the run itself broke: {''.join(traceback.format_exception(error))}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "wrong.txt").write_text(wrong, encoding="utf-8")
+        return Result(schedule.seed, 0, 0, (wrong,), Counter(), {}, folder)
+
+
+async def _run(stand: Stand, schedule: Schedule, folder: Path, tell: Callable[[str], None]) -> Result:
     began = time.monotonic()
     counts: Counter[str] = Counter()
     seconds: dict[str, float] = {}

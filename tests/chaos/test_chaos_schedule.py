@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from chaos.run import run
 from chaos.schedule import POINTS, Schedule, plan
 
 from mlc_common import crash
@@ -55,3 +57,11 @@ def test_over_some_seeds_everything_happens_that_can() -> None:
 
 def test_processes_die_and_freeze_at_points_that_exist() -> None:
     assert {point for points in POINTS.values() for point in points} <= set(crash.POINTS)
+
+
+async def test_a_run_that_breaks_its_own_harness_has_failed_and_says_why(tmp_path: Path) -> None:
+    no_servers: Any = None
+    result = await run(no_servers, plan(1, 1), tmp_path / "run")
+    (why,) = result.wrong
+    assert why.startswith("the run itself broke")
+    assert (result.folder / "wrong.txt").read_text() == why
