@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -18,13 +18,13 @@ _NOTHING = Decimal(0)
 
 def money(lines: Iterable[Line]) -> dict[tuple[str, str], Decimal]:
     """Net and each tax code of everything that a line of the store stands for."""
-    sums: Counter[tuple[str, str]] = Counter()
+    sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for line in lines:
         link = line.source_line or line.kind.value
-        sums[link, ""] += line.net  # type: ignore[assignment] # counts of money
+        sums[link, ""] += line.net
         for tax in line.taxes:
-            sums[link, tax.code] += tax.amount  # type: ignore[assignment] # counts of money
-    return {key: amount for key, amount in sums.items() if amount}  # type: ignore[misc] # counts of money
+            sums[link, tax.code] += tax.amount
+    return {key: amount for key, amount in sums.items() if amount}
 
 
 @given(invoices(), invoices())

@@ -302,6 +302,25 @@ class VaultKeysRotated(Event):
     at: datetime
 
 
+class ConnectionChanged(Event):
+    """A connection was added, or its settings or a secret of it were changed. Never holds a secret.
+
+    ``change`` says which: ``added``, ``settings``, ``secret`` (given anew) or ``retired`` (its old values dropped).
+    ``before`` and ``after`` are the settings that differ, by their path, as one types them; what might be a credential
+    is withheld there. ``secrets`` tells how many values of each secret concerned are valid now.
+    """
+
+    event_type: ClassVar[str] = "mlc.audit.connection-changed.v1"
+    connection: str
+    kind: str
+    change: str
+    before: dict[str, str] = Field(default_factory=dict)
+    after: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, int] = Field(default_factory=dict)
+    by: str
+    at: datetime
+
+
 class RebuildCompleted(Event):
     """The tables were rebuilt from the log, and took the place of the old ones.
 
@@ -375,6 +394,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReconcileCompleted,
     ChainCheckpoint,
     VaultKeysRotated,
+    ConnectionChanged,
     RebuildCompleted,
     PollCompleted,
     WebhookRefused,

@@ -98,12 +98,15 @@ def owed(base: DocumentRow, rows: Sequence[DocumentRow], wish: Wish) -> tuple[Li
         return ()
     if isinstance(posted, CreditNote):
         return tuple(negated(line) for line in books)
-    credits_ = [row for row in rows if row.adjusts is None and isinstance(row.posted, CreditNote)]
-    returned = [line for row in credits_ if row.posted.invoice == base.key for line in stands(row, rows)]  # type: ignore[union-attr] # filtered above
+    returned = [line for row in rows if _is_credit_of(base, row) for line in stands(row, rows)]
     try:
         return tuple(negated(line) for line in remaining_lines(books, returned, posted.currency))
     except ValueError as error:
         raise Held(HoldReason.CREDIT_EXCEEDS_INVOICE, str(error)) from None
+
+
+def _is_credit_of(invoice: DocumentRow, row: DocumentRow) -> bool:
+    return row.adjusts is None and isinstance(row.posted, CreditNote) and row.posted.invoice == invoice.key
 
 
 def _stays_in_place(posted: BillingDocument, wanted: BillingDocument, *, rebook: bool) -> None:

@@ -6,6 +6,7 @@ is recorded with who and why, and counts for what the engine cannot see; it neve
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 from mlc_common.accounting import CreditNote, HoldReason, Line
@@ -20,7 +21,7 @@ BY_HAND = "by_hand"
 """Among a row's ids in the ERP: how a person settled it."""
 
 
-class Afterwards(RowWriting):
+class Afterwards(RowWriting, ABC):
     """One row whose document is posted, or resolved by a person."""
 
     # -- a wish for something that is already in the books
@@ -167,5 +168,6 @@ class Afterwards(RowWriting):
             fix="Compare the ERP with the store, then release this hold to post it, or resolve it again.",
         )
 
+    @abstractmethod
     async def _settle(self) -> None:
-        raise NotImplementedError
+        """Look once more at what is wanted of the row, after a person or another row changed it."""

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mlc_common.errors import ConfigurationError
+from mlc_common.store.pool import Connection as Db
 from mlc_common.store.pool import Pool
 from mlc_common.vault.connections import Connection, ConnectionKind
 
 
-async def add(pool: Pool, connection_id: str, kind: str, settings: Mapping[str, Any]) -> Connection:
+async def add(pool: Pool | Db, connection_id: str, kind: str, settings: Mapping[str, Any]) -> Connection:
     """Add a connection.
 
     Raises:
@@ -36,7 +37,7 @@ async def add(pool: Pool, connection_id: str, kind: str, settings: Mapping[str, 
     return _connection(row)
 
 
-async def get(pool: Pool, connection_id: str) -> Connection:
+async def get(pool: Pool | Db, connection_id: str) -> Connection:
     """The connection of this id.
 
     Raises:
@@ -51,7 +52,17 @@ async def get(pool: Pool, connection_id: str) -> Connection:
     return _connection(row)
 
 
-async def list_all(pool: Pool, kind: ConnectionKind | None = None) -> list[Connection]:
+async def hold(db: Db, connection_id: str) -> Connection:
+    """The connection of this id, which nobody else changes until the caller's transaction ends.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    await db.execute("select 1 from connections where id = $1 for update", connection_id)
+    return await get(db, connection_id)
+
+
+async def list_all(pool: Pool | Db, kind: ConnectionKind | None = None) -> list[Connection]:
     """All connections, or those of one kind, by id."""
     rows = await pool.fetch(
         "select * from connections where $1::text is null or kind = $1 order by id",
@@ -60,7 +71,7 @@ async def list_all(pool: Pool, kind: ConnectionKind | None = None) -> list[Conne
     return [_connection(row) for row in rows]
 
 
-async def update(pool: Pool, connection_id: str, settings: Mapping[str, Any]) -> Connection:
+async def update(pool: Pool | Db, connection_id: str, settings: Mapping[str, Any]) -> Connection:
     """Replace the settings of a connection.
 
     Raises:

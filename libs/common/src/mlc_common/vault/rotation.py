@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
+from mlc_common.audit.telling import PRODUCER, tell
 from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError
-from mlc_common.events import Topics, VaultKeysRotated, encode
-from mlc_common.store import outbox
+from mlc_common.events import Topics, VaultKeysRotated
 from mlc_common.store.pool import Connection, Pool
+from mlc_common.store.rebuild import running
 from mlc_common.vault.keyring import KeyRing, add_current_key, drop_keys
 from mlc_common.vault.store import Progress, Vault, hold_keys, take_turn
 
-PRODUCER = "vault"
-"""Whose rows of the outbox tell of it."""
+__all__ = ["PRODUCER", "KeyState", "Rotation"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,7 @@ class Rotation:
             add_current_key(self.key_file)
 
     async def _take_turn(self, db: Connection) -> None:
+        await running.refuse_meanwhile(db)
         if not await take_turn(db):
             raise ConfigurationError("somebody else rotates the vault's keys now; look at `mlc vault status` later")
 
@@ -110,7 +110,5 @@ class Rotation:
             current=current, added=added, rewrapped=rewrapped, retired=retired or [], by=self.by, at=now
         )
         if added or rewrapped or retired:
-            source = f"/{self.topics.tenant}/{PRODUCER}"
-            envelope = encode(event, event_id=uuid4(), subject="vault:keys", source=source, time=now)
-            await outbox.add(db, PRODUCER, [outbox.Outgoing(self.topics.audit, envelope)])
+            await tell(db, self.topics, event, subject="vault:keys", at=now)
         return event

@@ -65,7 +65,15 @@ class Vault:
         for row in rows:
             self._open(row)
 
-    async def put(self, connection: str, name: str, secret: SecretStr, *, keep_previous: bool = False) -> int:
+    async def put(
+        self,
+        connection: str,
+        name: str,
+        secret: SecretStr,
+        *,
+        keep_previous: bool = False,
+        db: Connection | None = None,
+    ) -> int:
         """Store a secret as the newest of its name.
 
         Args:
@@ -73,19 +81,22 @@ class Vault:
             name: What it is: ``consumer_secret``, ``webhook_secret``, ...
             secret: The value; not empty.
             keep_previous: Keep the newest one before it active too (never more than two), until ``retire_old``.
+            db: Within the transaction of this connection, instead of one of its own.
 
         Returns:
             Its version.
         """
         if not secret.get_secret_value():
             raise ConfigurationError(f"the secret {name!r} of connection {connection!r} is empty; give its value")
-        async with self._pool.acquire() as db, db.transaction():
-            await db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"vault:{connection}:{name}")
-            newest = await self._newest_version(db, connection, name)
-            binding = Binding(self._tenant, connection, name, newest + 1)
-            await hold_keys(db)
-            await self._insert(db, binding, seal(secret, binding, self._keys.newest().current))
-            await self._delete_below(db, connection, name, newest if keep_previous else newest + 1)
+        if db is None:
+            async with self._pool.acquire() as own, own.transaction():
+                return await self.put(connection, name, secret, keep_previous=keep_previous, db=own)
+        await db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"vault:{connection}:{name}")
+        newest = await self._newest_version(db, connection, name)
+        binding = Binding(self._tenant, connection, name, newest + 1)
+        await hold_keys(db)
+        await self._insert(db, binding, seal(secret, binding, self._keys.newest().current))
+        await self._delete_below(db, connection, name, newest if keep_previous else newest + 1)
         return binding.version
 
     async def get_active(self, connection: str, name: str) -> tuple[SecretStr, ...]:
@@ -122,19 +133,21 @@ class Vault:
             )
         return found[0]
 
-    async def names(self, connection: str) -> dict[str, int]:
+    async def names(self, connection: str, *, db: Connection | None = None) -> dict[str, int]:
         """Names of a connection's secrets and how many of each are active; no values."""
-        rows = await self._pool.fetch(
+        rows = await (db or self._pool).fetch(
             "select name, count(*) as active from vault_secrets where connection = $1 group by name order by name",
             connection,
         )
         return {row["name"]: row["active"] for row in rows}
 
-    async def retire_old(self, connection: str, name: str) -> int:
-        """Delete all but the newest secret of a name; returns how many went."""
-        async with self._pool.acquire() as db, db.transaction():
-            newest = await self._newest_version(db, connection, name)
-            return await self._delete_below(db, connection, name, newest)
+    async def retire_old(self, connection: str, name: str, *, db: Connection | None = None) -> int:
+        """Delete all but the newest secret of a name; returns how many went. ``db`` as for ``put``."""
+        if db is None:
+            async with self._pool.acquire() as own, own.transaction():
+                return await self.retire_old(connection, name, db=own)
+        newest = await self._newest_version(db, connection, name)
+        return await self._delete_below(db, connection, name, newest)
 
     async def remove(self, connection: str) -> int:
         """Delete every secret of a connection; returns how many went."""

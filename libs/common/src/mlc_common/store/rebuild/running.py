@@ -12,7 +12,7 @@ from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import Topics
 from mlc_common.log.groups import readers
-from mlc_common.store.pool import Pool
+from mlc_common.store.pool import Connection, Pool
 from mlc_common.store.rebuild.folding import Progress
 
 PATIENCE_S = 20.0
@@ -54,6 +54,16 @@ async def _at_work(pool: Pool, brokers: str, topics: Topics) -> list[str]:
     return sessions or [f"a reader of the group {name}" for name in sorted(groups)]
 
 
+async def refuse_meanwhile(connection: Connection) -> None:
+    """No rebuild begins until the caller's transaction ends: what it puts into the outbox would go with the old tables.
+
+    Raises:
+        ConfigurationError: one is running.
+    """
+    if not await connection.fetchval(f"select pg_try_advisory_xact_lock_shared({_LOCK})"):
+        raise ConfigurationError("the tables of this tenant are being rebuilt; try again when `mlc rebuild` has ended")
+
+
 @asynccontextmanager
 async def alone(pool: Pool) -> AsyncIterator[None]:
     """While one rebuild runs, no other does.
@@ -63,7 +73,9 @@ async def alone(pool: Pool) -> AsyncIterator[None]:
     """
     async with pool.acquire() as connection:
         if not await connection.fetchval(f"select pg_try_advisory_lock({_LOCK})"):
-            raise ConfigurationError("another rebuild of this tenant is running; wait for its end")
+            raise ConfigurationError(
+                "another rebuild of this tenant is running, or keys or a connection are being changed; wait for its end"
+            )
         try:
             yield
         finally:
