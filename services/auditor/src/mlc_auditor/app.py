@@ -1,4 +1,7 @@
-"""Wires the auditor: consumers of every topic, also of those of commands that come later, and the checkpoints."""
+"""Wires the auditor: consumers of every topic, also of those of commands that come later, and the checkpoints.
+
+It also appends what a command left in the outbox because the broker was away (``mlc_common.audit.telling``).
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,17 @@ from mlc_auditor.checkpoints import Checkpoints
 from mlc_auditor.index import AuditIndex
 from mlc_auditor.settings import AuditorSettings
 from mlc_common.audit import CONSUMER
+from mlc_common.audit.telling import PRODUCER
 from mlc_common.log import ensure_topics
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
 from mlc_common.settings import load
 from mlc_common.store import mappings
+from mlc_common.store.publisher import Publisher
 from mlc_common.supervision import Supervisor
+
+_LOOK_S = 5.0
+"""How often is looked whether a command left something; seldom, because the command appends it where it can."""
 
 
 async def run(runtime: Runtime) -> None:
@@ -36,6 +44,7 @@ async def run(runtime: Runtime) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(_consumer(runtime, runtime.topics.all(), CONSUMER).run(joined))
             group.create_task(Supervisor(wanted, serve, runtime.clock).run())
+            group.create_task(Publisher(runtime.pool, runtime.log, PRODUCER, runtime.clock, idle_s=_LOOK_S).run())
             group.create_task(Checkpoints(runtime, settings.auditor_checkpoint_seconds).run())
     finally:
         del runtime.checks[CONSUMER]

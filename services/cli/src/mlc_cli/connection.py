@@ -1,12 +1,16 @@
 """`mlc connection`: add, change, list, try and rotate the secrets of stores and ERPs.
 
 A secret comes from a hidden prompt or a file, never from the command line, where other users of the machine see it.
+Whatever changes is told to the audit: who, when, and which settings from what to what.
 """
 
 from __future__ import annotations
 
 import asyncio
+import getpass
 import secrets as random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,11 +20,13 @@ from pydantic import SecretStr
 
 from mlc_cli import environment
 from mlc_cli.asking import WEBHOOK_SECRET, ask, read_secrets, read_settings
-from mlc_cli.output import Json, print_json, print_rows, say, telling_errors
+from mlc_cli.output import Json, print_json, print_rows, say, telling_errors, trouble
+from mlc_cli.telling import told
 from mlc_common.connection_types import type_of
 from mlc_common.errors import ConfigurationError, Retryable
 from mlc_common.runtime import Records
 from mlc_common.store import connections
+from mlc_common.vault.changes import Changes
 from mlc_common.vault.connections import Connection
 
 app = typer.Typer(help="Stores and ERPs that this tenant is connected to.", no_args_is_help=True, add_completion=False)
@@ -136,7 +142,7 @@ def rotate(
 
 
 async def _add(name: str, kind: str, settings: dict[str, Any], path: Path | None) -> None:
-    async with environment.records("connection") as records:
+    async with _changing() as (records, changes):
         # Before anybody is asked to type: whether it can be stored at all.
         if name in {each.id for each in await connections.list_all(records.pool)}:
             raise ConfigurationError(
@@ -146,16 +152,24 @@ async def _add(name: str, kind: str, settings: dict[str, Any], path: Path | None
         connections.check(name, kind, settings)
         wanted = type_of(kind).secrets
         values = read_secrets(path, wanted) if path else await asyncio.to_thread(ask, wanted)
-        await connections.add(records.pool, name, kind, settings)
-        for secret, value in values.items():
-            await records.vault.put(name, secret, value)
+        await changes.add(name, kind, settings, values)
 
 
 async def _change(name: str, setting: list[str]) -> dict[str, Any]:
+    async with _changing() as (_, changes):
+        made = await changes.settings(
+            name, lambda known: read_settings(type_of(known.kind.value), setting, before=known.settings)
+        )
+        return dict(made.settings)
+
+
+@asynccontextmanager
+async def _changing() -> AsyncIterator[tuple[Records, Changes]]:
+    """What changes connections in the name of who is signed in here; afterwards the log is told, if it answers."""
     async with environment.records("connection") as records:
-        known = await connections.get(records.pool, name)
-        settings = read_settings(type_of(known.kind.value), setting, before=known.settings)
-        return dict((await connections.update(records.pool, name, settings)).settings)
+        yield records, Changes(records.pool, records.vault, records.topics, records.clock, by=getpass.getuser())
+        if not await told(records):
+            say("Kafka does not answer: the auditor tells this to the log later.", console=trouble)
 
 
 async def _list() -> list[dict[str, Any]]:
@@ -187,17 +201,12 @@ async def _ping(name: str) -> dict[str, Any]:
 
 
 async def _rotate(name: str, secret: str, path: Path | None, *, generate: bool, retire: bool) -> int:
-    async with environment.records("connection") as records:
+    async with _changing() as (records, changes):
         connection = await connections.get(records.pool, name)
         await _refuse_unknown(records, connection, secret)
         if retire:
-            await records.vault.retire_old(name, secret)
-        else:
-            value = await _new_value(secret, path, generate=generate)
-            await records.vault.put(connection.id, secret, value, keep_previous=True)
-        # What serves the connection is started anew by this, with the new secret.
-        await connections.update(records.pool, name, connection.settings)
-        return (await records.vault.names(name)).get(secret, 0)
+            return await changes.retire(name, secret)
+        return await changes.secret(name, secret, await _new_value(secret, path, generate=generate))
 
 
 async def _refuse_unknown(records: Records, connection: Connection, secret: str) -> None:

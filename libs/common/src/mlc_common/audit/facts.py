@@ -22,6 +22,7 @@ from mlc_common.events import (
     RAW_WEBHOOK,
     ChainCheckpoint,
     Command,
+    ConnectionChanged,
     Envelope,
     FetchRequested,
     HoldResolved,
@@ -67,6 +68,7 @@ class Stage(StrEnum):
     POLLED = "polled"
     REFUSED = "refused"
     VAULT = "vault"
+    CONNECTION = "connection"
     REBUILT = "rebuilt"
     CHECKPOINT = "checkpoint"
     DEAD_LETTER = "dead_letter"
@@ -178,6 +180,10 @@ _FROM_DATA: dict[str, tuple[Stage, dict[str, str]]] = {
     VaultKeysRotated.event_type: (
         Stage.VAULT,
         {name: name for name in ("current", "added", "rewrapped", "by")},
+    ),
+    ConnectionChanged.event_type: (
+        Stage.CONNECTION,
+        {name: name for name in ("connection", "change", "before", "after", "by")} | {"valid": "secrets"},
     ),
     WebhookRefused.event_type: (
         Stage.REFUSED,

@@ -7,13 +7,16 @@ refused, so that none ends up in a table that people may read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from mlc_common import exactjson
+from mlc_common.telemetry.redaction import WITHHELD, scrub
 
 _SECRET_NAMES = re.compile(r"secret|passw|token|credential|api_?key|consumer_?key|private_?key", re.IGNORECASE)
 
@@ -78,3 +81,27 @@ class Connection(BaseModel):
     settings: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings that differ, by path, with their old and their new values as text.
+
+    What is called like a credential keeps its name and not its value, although none should be there.
+    """
+    old, new = dict(_texts(before)), dict(_texts(after))
+    changed = [path for path in sorted(old | new) if old.get(path) != new.get(path)]
+    ours, theirs = ({path: _shown(path, side[path]) for path in changed if path in side} for side in (old, new))
+    return ours, theirs
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Path and text of every setting; a list is one."""
+    if isinstance(value, Mapping) and (value or not path):
+        for name, item in value.items():
+            yield from _texts(item, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, value if isinstance(value, str) else exactjson.dumps(value).decode()
+
+
+def _shown(path: str, text: str) -> str:
+    return WITHHELD if _SECRET_NAMES.search(path) else scrub(text)
