@@ -61,6 +61,7 @@ class LiveLog:
     _ids: count[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
+        self.metrics = MetricsRegistry()
         self.publisher = Publisher(self.pool, self.log, CONSUMER, SystemClock())
         self.publisher.own(range(4))
         self.handler = self.another()
@@ -71,7 +72,7 @@ class LiveLog:
         return MapperHandler(
             self.pool,
             self.topics,
-            MetricsRegistry(),
+            self.metrics,
             brokers=self.brokers,
             own=lambda lanes: None,
             wake=lambda: None,
@@ -80,7 +81,9 @@ class LiveLog:
     def replaying(self, owner: str, *, lease_s: float = 30.0) -> Replays:
         """A process that works replays off."""
         turns = Turns(self.pool, owner, lease_s)
-        return Replays(self.pool, self.topics, SystemClock(), brokers=self.brokers, turns=turns, wake=lambda: None)
+        return Replays(
+            self.pool, self.topics, SystemClock(), self.metrics, brokers=self.brokers, turns=turns, wake=lambda: None
+        )
 
     async def apply(self, text: str, *, at: datetime = NOW) -> str:
         """Put a mapping in force; its version."""

@@ -9,6 +9,7 @@ import sys
 from mlc_common.clock import SystemClock
 from mlc_common.events import Topics
 from mlc_common.store.pool import connect
+from mlc_common.telemetry import MetricsRegistry
 from mlc_mapper.replays.turns import Turns
 from mlc_mapper.replays.worker import Replays
 
@@ -17,7 +18,8 @@ async def main(brokers: str, dsn: str, tenant: str) -> None:
     """Work off what waits."""
     pool = await connect(dsn, application="replaying", most=3)
     turns = Turns(pool, f"child {os.getpid()}", 0.5)
-    replays = Replays(pool, Topics(tenant), SystemClock(), brokers=brokers, turns=turns, wake=lambda: None)
+    clock, metrics = SystemClock(), MetricsRegistry()
+    replays = Replays(pool, Topics(tenant), clock, metrics, brokers=brokers, turns=turns, wake=lambda: None)
     await replays.work_off()
     await pool.close()
 

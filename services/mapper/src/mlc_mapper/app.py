@@ -30,6 +30,7 @@ async def run(runtime: Runtime) -> None:
         runtime.pool,
         topics,
         runtime.clock,
+        runtime.metrics,
         brokers=brokers,
         turns=Turns(runtime.pool, runtime.owner, settings.mapper_lease_seconds),
         wake=publisher.wake,

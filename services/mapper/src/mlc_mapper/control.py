@@ -21,22 +21,21 @@ from mlc_common.events import (
     MappingApplied,
     ReleaseRequested,
     ReplayRequested,
-    Topics,
     decode,
 )
 from mlc_common.log import Record
 from mlc_common.log.dead_letters import dead_letter
-from mlc_common.store import mappings, outbox, requests
+from mlc_common.store import mappings, requests
 from mlc_common.store.pool import Connection
 from mlc_mapper.decide import release, resolve
 from mlc_mapper.decision import Decision
 from mlc_mapper.defects import Defects
-from mlc_mapper.emitting import Because, lane_of, outgoing
+from mlc_mapper.emitting import Because, Emission, lane_of
 from mlc_mapper.flows import Flow, Flows
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.replays import store as replays
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
-from mlc_mapper.store import CONSUMER, StateTable, StoredState
+from mlc_mapper.store import StateTable, StoredState
 
 _log = structlog.get_logger(__name__)
 
@@ -76,13 +75,17 @@ class _Asked:
 class ControlFold:
     """Folds records of the control topic within the caller's transaction."""
 
-    def __init__(self, topics: Topics, flows: Flows, defects: Defects) -> None:
-        self._topics = topics
+    def __init__(self, flows: Flows, defects: Defects) -> None:
         self._flows = flows
         self._defects = defects
 
-    async def fold(self, connection: Connection, records: Sequence[Record]) -> bool:
+    async def fold(self, connection: Connection, records: Sequence[Record], emission: Emission) -> bool:
         """Fold a batch, in order; what cannot be followed becomes a dead letter.
+
+        Args:
+            connection: In whose transaction.
+            records: The batch.
+            emission: Takes what is to be sent.
 
         Returns:
             Whether a person asked for something that a replay may have to do.
@@ -94,30 +97,32 @@ class ControlFold:
                 if envelope.type in _READ:
                     told.append((record, envelope, decode(envelope, _READ[envelope.type])))
             except Undecodable as error:
-                await self._refuse(connection, record, str(error))
+                self._refuse(emission, record, str(error))
         keys = {(event.flow, event.order_key) for *_, event in told if isinstance(event, Request)}
         if keys:  # all at once and in one order, as the raw topic's batches lock them
             await StateTable(connection).load(keys, lock=True)
         for record, envelope, event in told:
             try:
-                await self._one(connection, envelope, event)
+                await self._one(connection, emission, envelope, event)
             except Refused as refusal:
-                await self._refuse(connection, record, str(refusal))
+                self._refuse(emission, record, str(refusal))
         return any(isinstance(event, ReplayRequested | ReleaseRequested) for *_, event in told)
 
-    async def _refuse(self, connection: Connection, record: Record, why: str) -> None:
+    def _refuse(self, emission: Emission, record: Record, why: str) -> None:
         _log.warning("mapper.request_refused", offset=record.offset, why=why)
-        await outbox.add(connection, CONSUMER, [dead_letter(self._topics, record, why)])
+        emission.rows.append(dead_letter(emission.topics, record, why))
 
-    async def _one(self, connection: Connection, envelope: Envelope, event: Event) -> None:
+    async def _one(self, connection: Connection, emission: Emission, envelope: Envelope, event: Event) -> None:
         if isinstance(event, MappingApplied):
             await mappings.apply(connection, event)
         elif isinstance(event, ReplayRequested):
             await replays.ask(connection, event)
         elif isinstance(event, Request):
-            await self._about_order(connection, envelope, event)
+            await self._about_order(connection, emission, envelope, event)
 
-    async def _about_order(self, connection: Connection, envelope: Envelope, event: Request) -> None:
+    async def _about_order(
+        self, connection: Connection, emission: Emission, envelope: Envelope, event: Request
+    ) -> None:
         if await requests.is_answered(connection, event.request_id, event.flow, event.order_key):
             return
         try:
@@ -129,6 +134,7 @@ class ControlFold:
             await replays.ask(connection, _of_one_order(event), event.documents)
             return
         decision, defect = self._decide(asked)
+        emission.add(asked.flow.erp, decision, asked.because)
         await self._store(connection, asked, decision, defect)
 
     async def _known(self, connection: Connection, envelope: Envelope, event: Request) -> _Asked:
@@ -160,8 +166,6 @@ class ControlFold:
     async def _store(self, connection: Connection, asked: _Asked, decision: Decision, defect: str) -> None:
         state = replace(asked.stored, state=decision.state.model_dump_json(), defect=defect)
         await StateTable(connection).save([state])
-        sent = outgoing(self._topics, asked.flow.erp, decision, asked.because)
-        await outbox.add(connection, CONSUMER, sent)
         ids = tuple(command.command_id for command in decision.commands)
         note = "" if ids else NOTHING_TO_SAY
         await requests.answer(connection, _answer(asked.request, ids, note))

@@ -6,14 +6,14 @@ same decision gives the same bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlc_common.accounting import event_id
 from mlc_common.events import PARTITIONS, Command, FetchRequested, Topics, encode, order_subject
 from mlc_common.log.partitioner import partition_of
 from mlc_common.store.outbox import Outgoing
-from mlc_common.telemetry import tracing
+from mlc_common.telemetry import MetricsRegistry, tracing
 from mlc_mapper.decision import Decision
 
 _PARTITIONS = range(PARTITIONS)
@@ -47,6 +47,31 @@ def outgoing(topics: Topics, erp: str, decision: Decision, because: Because) -> 
     commands = [_command(command, topics.commands(erp), source, because) for command in decision.commands]
     fetches = [_fetch(request, topics.control, source, because) for request in decision.fetches]
     return [*commands, *fetches]
+
+
+@dataclass
+class Emission:
+    """What one transaction sends; whatever asks for a command, it goes through here, and is counted once.
+
+    Attributes:
+        topics: The tenant's.
+        rows: For the outbox, in the order in which they must reach the log.
+        commands: Those among them.
+    """
+
+    topics: Topics
+    rows: list[Outgoing] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+    def add(self, erp: str, decision: Decision, because: Because) -> None:
+        """Send what was decided."""
+        self.rows += outgoing(self.topics, erp, decision, because)
+        self.commands += decision.commands
+
+    def count(self, metrics: MetricsRegistry) -> None:
+        """Count the commands; after the commit, because what is rolled back is decided once more."""
+        for command in self.commands:
+            metrics.commands.labels(command.flow, command.kind, command.wish.wish).inc()
 
 
 def _command(command: Command, topic: str, source: str, because: Because) -> Outgoing:

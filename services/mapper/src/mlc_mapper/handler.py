@@ -24,7 +24,7 @@ from mlc_mapper.control import ControlFold
 from mlc_mapper.decide import decide
 from mlc_mapper.decision import Decision, NotAnOrder
 from mlc_mapper.defects import Defects
-from mlc_mapper.emitting import Because, outgoing
+from mlc_mapper.emitting import Because, Emission
 from mlc_mapper.flows import Flow, Flows
 from mlc_mapper.seen import Seen, read_record, unseen
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
@@ -35,12 +35,21 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class _Batch:
-    """What a batch leads to, until it is committed."""
+    """What a batch leads to, until it is committed.
 
-    states: dict[Key, StoredState]
-    fresh: Collection[Key]
+    Attributes:
+        emission: What it sends.
+        states: As they are to be stored.
+        fresh: Orders that were not known before.
+        folded: The states as values.
+        decided: Each decision about an event, and which that was.
+    """
+
+    emission: Emission
+    states: dict[Key, StoredState] = field(default_factory=dict)
+    fresh: Collection[Key] = ()
     folded: dict[Key, OrderState] = field(default_factory=dict)
-    outgoing: list[Outgoing] = field(default_factory=list)
+    decided: list[tuple[Flow, Seen, Decision]] = field(default_factory=list)
 
 
 class MapperHandler:
@@ -77,7 +86,7 @@ class MapperHandler:
         self._asked = asked
         self._flows = Flows()
         self._defects = Defects()
-        self._control = ControlFold(topics, self._flows, self._defects)
+        self._control = ControlFold(self._flows, self._defects)
 
     async def position(self, topic: str, partition: int) -> int:
         """See ``Handler``."""
@@ -89,25 +98,34 @@ class MapperHandler:
 
     async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         """See ``Handler``."""
-        expected, upto = records[0].offset, records[-1].offset + 1
         if topic == self._topics.control:
-            async with self._pool.acquire() as connection, connection.transaction():
-                asked = await self._control.fold(connection, records)
-                await positions.advance(connection, CONSUMER, topic, partition, expected=expected, next_offset=upto)
-                crash.point("control.before_commit")
-            self._wake()
-            if asked:
-                self._asked()
-            return
-        seen, dead = await self._read(records)
+            await self._handle_control(partition, records)
+        else:
+            await self._handle_raw(topic, partition, records)
+        self._wake()
+
+    async def _handle_control(self, partition: int, records: Sequence[Record]) -> None:
+        emission = Emission(self._topics)
         async with self._pool.acquire() as connection, connection.transaction():
-            batch = await self._decide(connection, seen)
+            asked = await self._control.fold(connection, records, emission)
+            await outbox.add(connection, CONSUMER, emission.rows)
+            await _advance(connection, self._topics.control, partition, records)
+            crash.point("control.before_commit")
+        emission.count(self._metrics)
+        if asked:
+            self._asked()
+
+    async def _handle_raw(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        seen, dead = await self._read(records)
+        batch = _Batch(Emission(self._topics, rows=dead))
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._decide(connection, batch, seen)
             await StateTable(connection).save(batch.states.values(), fresh=batch.fresh)
-            await outbox.add(connection, CONSUMER, [*dead, *batch.outgoing])
-            await positions.advance(connection, CONSUMER, topic, partition, expected=expected, next_offset=upto)
+            await outbox.add(connection, CONSUMER, batch.emission.rows)
+            await _advance(connection, topic, partition, records)
             crash.point("mapper.before_commit")
         crash.point("mapper.after_commit")
-        self._wake()
+        self._count(batch)
 
     async def _read(self, records: Sequence[Record]) -> tuple[list[Seen], list[Outgoing]]:
         """Every record as an event of an order, or as a dead letter with its reason."""
@@ -122,16 +140,15 @@ class MapperHandler:
                 seen.append(found)
         return seen, dead
 
-    async def _decide(self, connection: Connection, seen: Sequence[Seen]) -> _Batch:
+    async def _decide(self, connection: Connection, batch: _Batch, seen: Sequence[Seen]) -> None:
         flows = await self._flows.of_stores(connection) if seen else {}
         pairs = {(flow.mapping.flow, item.order_key) for item in seen for flow in flows.get(item.connection, [])}
-        known = await StateTable(connection).load(pairs, lock=True) if pairs else {}
-        batch = _Batch(known, fresh=pairs - known.keys())
+        batch.states = await StateTable(connection).load(pairs, lock=True) if pairs else {}
+        batch.fresh = pairs - batch.states.keys()
         for item in seen:
             for flow in flows.get(item.connection, []):
                 with tracing.span("map", parent=tracing.extract(item.record.headers), kind=SpanKind.CONSUMER):
                     self._one(batch, flow, item)
-        return batch
 
     def _one(self, batch: _Batch, flow: Flow, item: Seen) -> None:
         name, order_key = key = flow.mapping.flow, item.order_key
@@ -148,7 +165,7 @@ class MapperHandler:
             defect = type(error).__name__
             decision = self._defects.held(state, flow.mapping, item.envelope.id, defect)
         if isinstance(decision, NotAnOrder):
-            batch.outgoing.append(dead_letter(self._topics, item.record, decision.reason))
+            batch.emission.rows.append(dead_letter(self._topics, item.record, decision.reason))
             return
         batch.folded[key] = decision.state
         text = decision.state.model_dump_json()
@@ -156,12 +173,18 @@ class MapperHandler:
             name, order_key, EVOLVE_VERSION, text, defect, item.envelope.id, item.record.offset
         )
         because = Because(cause=item.envelope.id, time=item.envelope.time, lane=item.record.partition)
-        batch.outgoing += outgoing(self._topics, flow.erp, decision, because)
-        self._count(decision, name, item.envelope.type)
+        batch.emission.add(flow.erp, decision, because)
+        batch.decided.append((flow, item, decision))
 
-    def _count(self, decision: Decision, flow: str, event_type: str) -> None:
-        self._metrics.events_mapped.labels(flow, event_type).inc()
-        for command in decision.commands:
-            self._metrics.commands.labels(flow, command.kind, command.wish.wish).inc()
-        for excluded in decision.excluded:
-            self._metrics.excluded.labels(flow, excluded.rule).inc()
+    def _count(self, batch: _Batch) -> None:
+        batch.emission.count(self._metrics)
+        for flow, item, decision in batch.decided:
+            self._metrics.events_mapped.labels(flow.mapping.flow, item.envelope.type).inc()
+            for excluded in decision.excluded:
+                self._metrics.excluded.labels(flow.mapping.flow, excluded.rule).inc()
+
+
+async def _advance(connection: Connection, topic: str, partition: int, records: Sequence[Record]) -> None:
+    """Store that these were read, in the transaction of what came of them."""
+    expected, upto = records[0].offset, records[-1].offset + 1
+    await positions.advance(connection, CONSUMER, topic, partition, expected=expected, next_offset=upto)

@@ -25,10 +25,11 @@ from mlc_common.log import Record
 from mlc_common.store import holds, outbox, requests
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import UNAVAILABLE, Connection, Pool
+from mlc_common.telemetry import MetricsRegistry
 from mlc_mapper.control import NOTHING_TO_SAY
 from mlc_mapper.decision import Decision
 from mlc_mapper.defects import Defects
-from mlc_mapper.emitting import Because, lane_of, outgoing
+from mlc_mapper.emitting import Because, Emission, lane_of
 from mlc_mapper.flows import Flow, Flows, by_store
 from mlc_mapper.refold import refold_events
 from mlc_mapper.replays import selection, store
@@ -68,6 +69,7 @@ class Replays:
         pool: Pool,
         topics: Topics,
         clock: Clock,
+        metrics: MetricsRegistry,
         *,
         brokers: str,
         turns: Turns,
@@ -79,6 +81,7 @@ class Replays:
             pool: Of the database.
             topics: The tenant's.
             clock: To wait by.
+            metrics: What is counted.
             brokers: Of the log.
             turns: Says whose turn it is.
             wake: Called whenever there is something to publish.
@@ -86,6 +89,7 @@ class Replays:
         self._pool = pool
         self._topics = topics
         self._clock = clock
+        self._metrics = metrics
         self._brokers = brokers
         self._turns = turns
         self._published = wake
@@ -236,19 +240,22 @@ class Replays:
     # -- one order
 
     async def _order(self, work: _Work, key: Key) -> None:
+        emission = Emission(self._topics)
         async with self._pool.acquire() as connection, connection.transaction():
             await store.guard(connection, work.replay)
             if not await store.begin_order(connection, key):
                 return
-            said = await self._decide(connection, work, key)
+            said = await self._decide(connection, work, key, emission)
+            await outbox.add(connection, CONSUMER, emission.rows)
             if said.commands or said.note:
                 await requests.answer(connection, said)
             await store.end_order(connection, work.replay, key, len(said.commands))
             crash.point("replay.before_commit")
         crash.point("replay.after_commit")
+        emission.count(self._metrics)
         self._published()
 
-    async def _decide(self, connection: Connection, work: _Work, key: Key) -> requests.Answer:
+    async def _decide(self, connection: Connection, work: _Work, key: Key, emission: Emission) -> requests.Answer:
         request = work.replay.request
         said = requests.Answer(request.request_id, *key)
         known = (await StateTable(connection).load([key], lock=True)).get(key)
@@ -268,7 +275,7 @@ class Replays:
         because = Because(
             cause=str(request.request_id), time=request.at, lane=lane_of(key[1]), replay_of=folded.newest_event
         )
-        await outbox.add(connection, CONSUMER, outgoing(self._topics, flow.erp, decision, because))
+        emission.add(flow.erp, decision, because)
         ids = tuple(command.command_id for command in decision.commands)
         return replace(said, commands=ids, note=NOTHING_TO_SAY if work.replay.released and not ids else "")
 
