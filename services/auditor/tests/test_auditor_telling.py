@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import dataclasses
+import getpass
 import io
 import json
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from mlc_cli.app import app
@@ -20,10 +22,23 @@ from mlc_common.accounting import event_id
 from mlc_common.audit.export import export
 from mlc_common.audit.signing import SigningKey
 from mlc_common.audit.story import story_of
+from mlc_common.audit.telling import PRODUCER
+from mlc_common.clock import FixedClock
 from mlc_common.errors import ConfigurationError
-from mlc_common.events import Command, Envelope, Event, HeldWish, Outcome, ReleaseRequested, encode
+from mlc_common.events import (
+    Command,
+    ConnectionChanged,
+    Envelope,
+    Event,
+    HeldWish,
+    Outcome,
+    ReleaseRequested,
+    decode,
+    encode,
+)
 from mlc_common.log import ensure_topics
-from mlc_common.store import connections, mappings
+from mlc_common.store import connections, mappings, outbox
+from mlc_common.vault.changes import Changes
 
 from .conftest import AT, Tenant, a_mapping, webhook
 
@@ -94,7 +109,7 @@ async def test_the_story_tells_the_whole_life_in_order_and_in_words(told: Tenant
 async def test_a_story_says_where_the_index_is_behind_and_what_is_not_known(told: Tenant) -> None:
     await told.append(told.topics.outcomes, outcome("verified", 9))
     assert (await story_of(told.runtime.pool, told.brokers, told.topics, ORDER)).behind == 1
-    with pytest.raises(ConfigurationError, match=r"nothing of order 30;.* 1 records of the log are not in it yet"):
+    with pytest.raises(ConfigurationError, match=r"nothing of 30;.* 1 records of the log are not in it yet"):
         await story_of(told.runtime.pool, told.brokers, told.topics, "30")
 
 
@@ -107,6 +122,50 @@ async def test_an_order_of_two_stores_must_be_named_with_its_store(told: Tenant)
         await story_of(told.runtime.pool, told.brokers, told.topics, "28")
     found = await story_of(told.runtime.pool, told.brokers, told.topics, "other:order:28")
     assert [line.event for line in found.lines] == [envelope.id]
+
+
+async def changed_by_kim(tenant: Tenant) -> None:
+    """A connection is added and changed while the log is away: its events wait in the outbox."""
+    runtime = tenant.runtime
+    changes = Changes(runtime.pool, runtime.vault, tenant.topics, FixedClock(AT), by="kim")
+    await changes.add("erp", "deltek", {"url": "https://erp.example"}, {"password": SecretStr("planted")})
+    await changes.settings("erp", lambda known: {**known.settings, "visibility_delay_s": "60"})
+    await changes.secret("erp", "password", SecretStr("planted anew"))
+    await changes.retire("erp", "password")
+
+
+async def test_what_was_done_to_a_connection_while_the_log_was_away_is_told_by_the_auditor(acme: Tenant) -> None:
+    await changed_by_kim(acme)
+    async with acme.auditor():
+        await acme.until(lambda: outbox.is_empty(acme.runtime.pool, PRODUCER, 0))
+        await acme.until(lambda: acme.is_indexed(acme.topics.audit))
+    story = await story_of(acme.runtime.pool, acme.brokers, acme.topics, "connection:erp")
+    assert [(line.what, line.story) for line in story.lines] == [
+        ("connection", "by kim: added, with url https://erp.example; secrets: password"),
+        ("connection", "by kim: visibility_delay_s from (not set) to 60"),
+        ("connection", "by kim: a new value of password, valid now: 2"),
+        ("connection", "by kim: the old values dropped of password, valid now: 1"),
+    ]
+    rows = await exported(acme, AT, AT + timedelta(seconds=1))
+    assert [(row["stage"], row["by"]) for row in rows] == [("connection", "kim")] * 4
+    assert json.loads(rows[1]["facts"])["after.visibility_delay_s"] == "60"
+    assert not any("planted" in record.value.decode() for record in await acme.log(acme.topics.audit) if record.value)
+    assert (await acme.verify()).findings == ()
+
+
+async def test_what_was_done_to_a_connection_waits_in_no_outbox_once_the_command_has_ended(acme: Tenant) -> None:
+    await changed_by_kim(acme)
+    done = await asyncio.to_thread(
+        CliRunner().invoke, app, ["connection", "set", "erp", "--set", "database=D", "--set", "username=U"]
+    )
+    assert done.exit_code == 0, done.output
+    assert await outbox.is_empty(acme.runtime.pool, PRODUCER, 0)
+    said = [decode(record.envelope(), ConnectionChanged) for record in await acme.log(acme.topics.audit)]
+    assert [(event.change, event.by) for event in said[:4]] == [
+        (change, "kim") for change in ("added", "settings", "secret", "retired")
+    ]
+    assert (said[4].before, said[4].after) == ({}, {"database": "D", "username": "U"})
+    assert said[4].by == getpass.getuser()
 
 
 async def exported(tenant: Tenant, since: datetime, until: datetime) -> list[dict[str, str]]:

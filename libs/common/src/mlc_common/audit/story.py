@@ -1,4 +1,4 @@
-"""The story of one order in plain words: from the index, and from the records that it points at.
+"""The story of one order, or of one connection, in plain words: from the index, and from the records that it points at.
 
 The index says which records there are; what a person wants to read beyond the facts (the reason of a hold in words) is
 taken from the record itself, after its digest was compared with the index. Reads a few records, never a whole topic.
@@ -74,7 +74,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Story:
-    """What is known of an order, oldest first; ``behind`` records of the log are not in the index yet."""
+    """What is known of an order or connection, oldest first; ``behind`` records of the log are not in the index yet."""
 
     subject: str
     lines: tuple[Line, ...]
@@ -88,7 +88,7 @@ async def story_of(pool: Pool, bootstrap: str, topics: Topics, order: str) -> St
         pool: The tenant's database.
         bootstrap: The log.
         topics: The tenant's topics.
-        order: The store's id of it, or ``connection:order:id``.
+        order: The store's id of it, or ``connection:order:id``; ``connection:`` and its name for a connection.
 
     Raises:
         ConfigurationError: nothing is known of it, or two stores have one of this id.
@@ -109,8 +109,8 @@ async def story_of(pool: Pool, bootstrap: str, topics: Topics, order: str) -> St
 def _unknown(order: str, behind: int) -> str:
     waits = f"; {behind} records of the log are not in it yet: see that the auditor runs" if behind else ""
     return (
-        f"the audit index knows nothing of order {order}; give the store's id of it, which may differ from its number, "
-        f"or connection:order:id{waits}"
+        f"the audit index knows nothing of {order}; give the store's id of the order, which may differ from its "
+        f"number, or NAME:order:ID; of a connection, connection:NAME{waits}"
     )
 
 
@@ -163,7 +163,7 @@ async def _whole(bootstrap: str, record: Record, envelope: Envelope) -> Envelope
 
 def _told(row: AuditRow, facts: Facts, size: int) -> str:
     """What the facts alone say."""
-    by = f"by {facts['by']}: {facts.get('why', '')}" if "by" in facts else ""
+    by = f"by {facts['by']}{f': {why}' if (why := facts.get('why')) else ''}" if "by" in facts else ""
     proof = f"signature {facts.get('signature')}, sha256 {facts.get('sha256', '')[:12]}"
     place = "/".join(facts.get(name, "?") for name in ("of_topic", "of_partition", "of_offset"))
     said: dict[str, str] = {
@@ -172,9 +172,25 @@ def _told(row: AuditRow, facts: Facts, size: int) -> str:
         Stage.ASKED: f"a fresh picture of the order was asked for: {facts.get('because', '')}",
         Stage.RELEASED: f"{by}{' (and what is posted is to be corrected)' if 'rebook' in facts else ''}",
         Stage.RESOLVED: f"as {facts.get('found', '')} {by}",
+        Stage.CONNECTION: f"{by}: {_changed(facts)}",
+        Stage.VAULT: f"{by}: secrets sealed anew: {facts.get('rewrapped', '0')}, under key {facts.get('current', '?')}",
         Stage.DEAD_LETTER: f"{facts.get('reason', '')} (record {place})",
     }
     return said.get(row.stage, by or row.event_type)
+
+
+def _changed(facts: Facts) -> str:
+    """What was done to a connection: settings with their old and new values, secrets by their names."""
+    valid = [name.removeprefix("valid.") for name in facts if name.startswith("valid.")]
+    names = sorted({name.partition(".")[2] for name in facts if name.startswith(("before.", "after."))})
+    if facts.get("change") == "added":
+        settings = ", ".join(f"{name} {facts.get(f'after.{name}', '')}" for name in names)
+        return f"added, with {settings or 'no settings'}; secrets: {', '.join(valid) or 'none'}"
+    if facts.get("change") in ("secret", "retired"):
+        done = "a new value" if facts["change"] == "secret" else "the old values dropped"
+        return "; ".join(f"{done} of {name}, valid now: {facts[f'valid.{name}']}" for name in valid)
+    before, after = ({name: facts.get(f"{side}.{name}", "(not set)") for name in names} for side in ("before", "after"))
+    return ", ".join(f"{name} from {before[name]} to {after[name]}" for name in names)
 
 
 def _command(command: Command, *, again: bool) -> str:

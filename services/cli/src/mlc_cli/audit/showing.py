@@ -18,18 +18,19 @@ from mlc_common.audit.story import Line, Story, story_of
 
 
 def show(
-    order: Annotated[str, typer.Argument(help="The store's id of the order, or connection:order:id.")],
+    order: Annotated[str, typer.Argument(help="The store's id of the order, or connection:NAME.")],
     as_json: Json = False,
 ) -> None:
-    """Tell the story of one order, oldest first.
+    """Tell the story of one order, or of a connection, oldest first.
 
     Takes the store's id, as in the address of the order's page; the number that
-    the buyer sees may differ. Reads the audit index and the records that it
-    points at.
+    the buyer sees may differ. Where two stores share it: NAME:order:ID. Reads
+    the audit index and the records that it points at.
 
     \b
-    Example:
+    Examples:
       mlc audit show 1001
+      mlc audit show connection:shop
     """
     with telling_errors(as_json=as_json):
         story = asyncio.run(_story(order))
