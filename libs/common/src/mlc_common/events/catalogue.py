@@ -286,6 +286,27 @@ class ChainCheckpoint(Event):
     at: datetime
 
 
+class SigningKeyRotated(Event):
+    """The key that signs checkpoints gave way to a new one; both prove it, so that whoever knows one knows the other.
+
+    ``previous`` and ``current`` are the keys' ids; the public keys are SubjectPublicKeyInfo (DER) in base64, the middle
+    line of their PEM. From ``offsets`` on, per partition of ``topic`` (the audit topic), the previous key signs
+    nothing. ``signature`` is the previous key's, ``countersignature`` the current one's, both over the same statement.
+    """
+
+    event_type: ClassVar[str] = "mlc.audit.signing-key-rotated.v1"
+    topic: str
+    offsets: dict[int, int]
+    previous: str
+    previous_public: str
+    current: str
+    public: str
+    signature: str
+    countersignature: str
+    by: str
+    at: datetime
+
+
 class VaultKeysRotated(Event):
     """The vault's key-encryption keys were changed: key ids alone.
 
@@ -393,6 +414,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReplayCompleted,
     ReconcileCompleted,
     ChainCheckpoint,
+    SigningKeyRotated,
     VaultKeysRotated,
     ConnectionChanged,
     RebuildCompleted,
