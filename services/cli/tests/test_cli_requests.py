@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from mlc_cli import differences
 from mlc_cli.differences import Look
 from mlc_cli.following import became
 from mlc_cli.orders import keys
@@ -107,24 +111,45 @@ def test_what_became_of_a_document_is_told_in_words(changes: dict[str, object], 
     assert told.plain()["number"] == "WA00017"
 
 
+def change(number: int, memo: str = "") -> dict[str, Any]:
+    return {
+        "flow": "web", "order": number, "document": "invoice", "number": f"WA{number}", "was": "document",
+        "becomes": "document", "differences": [{"what": "total", "from": "1", "to": memo}],
+    }  # fmt: skip
+
+
+async def these(changes: list[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    for one in changes:
+        yield one
+
+
+SUMS = {
+    "changed": 5, "documents": 5, "orders": 5,
+    "kinds": [{"was": "document", "becomes": "document", "documents": 5}],
+    "totals": [{"currency": "USD", "from": "1", "to": "2"}], "accounts": [], "orders_to_be_read": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(0, 5), (2, 2), (5, 5)])
+async def test_a_look_is_one_json_document_whatever_it_keeps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, limit: int, kept: int
+) -> None:
+    monkeypatch.setattr(differences, "_IN_MEMORY", 100)
+    changes = [change(number, "two\nlines, ü\ud800") for number in range(5)]
+    with Look(limit) as look:
+        await look.take(these(changes))
+        look.sums = SUMS
+        look.print(as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"changes": changes[:kept], "left_off": 5 - kept, **SUMS}
+
+
 async def test_a_look_keeps_as_many_changes_as_are_shown_and_counts_the_rest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def changes() -> object:
-        for number in range(5):
-            yield {
-                "flow": "web", "order": number, "document": "invoice", "number": f"WA{number}", "was": "document",
-                "becomes": "document", "differences": [{"what": "total", "from": "1", "to": ""}],
-            }  # fmt: skip
-
-    look = Look(2, [])
-    await look.take(changes())  # type: ignore[arg-type] # an iterator of changes
-    look.sums = {
-        "changed": 5, "documents": 5, "orders": 5,
-        "kinds": [{"was": "document", "becomes": "document", "documents": 5}],
-        "totals": [{"currency": "USD", "from": "1", "to": "2"}], "accounts": [], "orders_to_be_read": 1,
-    }  # fmt: skip
-    look.print(as_json=False)
+    with Look(2) as look:
+        await look.take(these([change(number) for number in range(5)]))
+        look.sums = SUMS
+        look.print(as_json=False)
     said = capsys.readouterr().out
     assert "order 1 invoice WA1 (web): otherwise" in said
     assert "WA2" not in said

@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from tempfile import SpooledTemporaryFile
+from typing import Any, Self
 
 from rich.progress import Progress
 
 from mlc_cli.mappings import reader
-from mlc_cli.output import print_json, say
+from mlc_cli.output import say
+from mlc_common import exactjson
 from mlc_common.runtime import Runtime
+
+_IN_MEMORY = 1_000_000
+"""Bytes above which what is kept goes to the disk."""
 
 _PHASES = {"read": "reading the log", "decided": "deciding"}
 
 
-@dataclass
 class Look:
-    """A look at what would be: at most ``limit`` documents are kept to be shown (0: all)."""
+    """A look at what would be; what is to be shown is kept in a file, because it may be every document of the log.
 
-    limit: int
-    shown: list[dict[str, Any]]
-    left_off: int = 0
-    sums: dict[str, Any] | None = None
+    Attributes:
+        sums: Over all documents, once they are known.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Keep at most ``limit`` documents (0: all); leave it as a context manager to drop them."""
+        self.sums: dict[str, Any] = {}
+        self._limit = limit
+        self._kept = 0
+        self._left_off = 0
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed in __exit__
+
+    def __enter__(self) -> Self:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop what was kept."""
+        self._file.close()
 
     async def take(self, changes: AsyncIterator[dict[str, Any]]) -> None:
         """Take what differs, as it comes."""
         async for one in changes:
-            if self.limit and len(self.shown) >= self.limit:
-                self.left_off += 1
+            if self._limit and self._kept >= self._limit:
+                self._left_off += 1
             else:
-                self.shown.append(one)
+                self._file.write(exactjson.dumps(one) + b"\n")
+                self._kept += 1
 
     def print(self, *, as_json: bool) -> None:
         """Show what was found."""
         if as_json:
-            print_json({"changes": self.shown, "left_off": self.left_off, **(self.sums or {})})
+            self._print_json()
             return
-        for one in self.shown:
-            _show(one)
-        if self.left_off:
-            say(f"… and {self.left_off} more documents (--limit 0 shows all).")
-        _show_sums(self.sums or {})
+        for line in self._lines():
+            _show(json.loads(line))
+        if self._left_off:
+            say(f"… and {self._left_off} more documents (--limit 0 shows all).")
+        _show_sums(self.sums)
+
+    def _print_json(self) -> None:
+        """``{"changes": […], "left_off": 0, …}``, written one by one."""
+        sys.stdout.write('{"changes":[')
+        for index, line in enumerate(self._lines()):
+            sys.stdout.write("," * bool(index) + line)
+        rest = exactjson.dumps({"left_off": self._left_off, **self.sums}).decode()
+        sys.stdout.write(f"],{rest.removeprefix('{')}\n")
+        sys.stdout.flush()
+
+    def _lines(self) -> Iterator[str]:
+        self._file.seek(0)
+        return (line.decode().rstrip("\n") for line in self._file)
 
 
 def what_if(runtime: Runtime, progress: Progress) -> Any:

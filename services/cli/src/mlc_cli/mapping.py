@@ -78,9 +78,9 @@ def diff(
     """
     with telling_errors(as_json=as_json):
         mapping = load_mapping(file)
-        look = Look(limit, [])
-        asyncio.run(_diff(mapping, look, quiet=as_json))
-        look.print(as_json=as_json)
+        with Look(limit) as look:
+            asyncio.run(_diff(mapping, look, quiet=as_json))
+            look.print(as_json=as_json)
 
 
 async def _diff(mapping: Any, look: Look, *, quiet: bool) -> None:

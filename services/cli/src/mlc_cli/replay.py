@@ -153,14 +153,14 @@ def _request(
 
 
 async def _dry_run(chosen: Selector, *, rebook: bool, limit: int, as_json: bool) -> None:
-    look = Look(limit, [])
-    async with environment.runtime("replay") as runtime:
-        with following.bar(quiet=as_json) as progress:
-            what = what_if(runtime, progress)
-            for request in await _requests(runtime, chosen, ("", ""), rebook=rebook):
-                await look.take(what.replay(request))
-            look.sums = what.sums.plain()
-    look.print(as_json=as_json)
+    with Look(limit) as look:
+        async with environment.runtime("replay") as runtime:
+            with following.bar(quiet=as_json) as progress:
+                what = what_if(runtime, progress)
+                for request in await _requests(runtime, chosen, ("", ""), rebook=rebook):
+                    await look.take(what.replay(request))
+                look.sums = what.sums.plain()
+        look.print(as_json=as_json)
 
 
 async def _replay(chosen: Selector, manner: tuple[str, str], *, rebook: bool, wait: bool, as_json: bool) -> None:
