@@ -3,13 +3,15 @@
 The handler gets batches of one partition and must store its effects and the next position in one transaction. Nothing
 is acknowledged to Kafka for correctness; commits only show lag. A lost database or broker is waited out here, without
 leaving the group; a handler that was overtaken is sent back to where the position stands (architecture §2). Anything
-unexpected ends ``LogConsumer.run`` loudly: FastStream by itself would log it and read on.
+unexpected ends ``LogConsumer.run`` loudly: FastStream by itself would log it and read on. What was read and never
+handed over is read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -32,6 +34,9 @@ _log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _COMMIT_EVERY_S = 5.0
+LOOK_BACK_S = 5.0
+"""How often is looked whether something was read and never handed over."""
+
 _POLL_MS = 200
 _HEARTBEATS = 3.3  # within one session, so that one that is lost costs no partition
 _MOST_RECORDS = 500
@@ -96,6 +101,8 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         self._clock = clock
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sought: dict[TopicPartition, int] = {}
+        self._stands: dict[TopicPartition, int] = {}
+        self._batches, self._at_work = 0, False
         self._committed_at = clock.monotonic()
         self._ready: asyncio.Event | None = None
         self._broker = KafkaBroker(
@@ -135,7 +142,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         self._ready = ready
         try:
             await self._until_started()
-            await self._failed
+            watching = asyncio.create_task(self._watch())
+            try:
+                await self._failed
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
         finally:
             await self._broker.stop()
 
@@ -151,6 +163,35 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             else:
                 return
 
+    async def _watch(self) -> None:
+        """Go back to where the handler stands, where the client library has gone past it without handing anything over.
+
+        It moves on when it takes records out of its buffer. An error in that very moment, as a broker that crashed may
+        cause, loses them: the next record of the partition would show it, and there may be none for days.
+        """
+        before: tuple[int, dict[TopicPartition, int]] = (0, {})
+        while True:
+            await self._clock.sleep(LOOK_BACK_S)
+            try:
+                past = await self._gone_past()
+                if past and not self._at_work and (self._batches, past) == before:
+                    for at, stands in past.items():
+                        _log.warning("consumer.goes_back", topic=at.topic, partition=at.partition, offset=stands)
+                        self._seek(at, stands)
+                before = (self._batches, past)
+            except Exception as error:
+                self._fail(error)
+
+    async def _gone_past(self) -> dict[TopicPartition, int]:
+        """Where the handler stands in each partition of which more was read than that."""
+        past = {}
+        for at, stands in list(self._stands.items()):
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_FIRST_PAUSE_S):
+                    if await self._consumer.position(at) > stands:
+                        past[at] = stands
+        return past
+
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Nothing to do: a batch in work fails its compare-and-set if another is faster."""
 
@@ -163,6 +204,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
 
     async def _until_sought(self, assigned: set[TopicPartition]) -> None:
         self._sought.clear()
+        self._stands.clear()
         pauses = _Pauses(self._clock)
         while True:
             try:
@@ -171,6 +213,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                     position = await self._handler.position(at.topic, at.partition)
                     self._check_end(at, position, ends[at])
                     self._consumer.seek(at, position)
+                    self._stands[at] = position
                 await self._handler.assigned(sorted((at.topic, at.partition) for at in assigned))
             except (Retryable, KafkaError, *UNAVAILABLE) as error:
                 _log.warning("consumer.waiting_for_positions", error=type(error).__name__)
@@ -201,12 +244,15 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
     async def _on_batch(self, message: KafkaMessage) -> None:
         raw = message.raw_message if isinstance(message.raw_message, tuple) else (message.raw_message,)
         records = sorted(map(Record.of, raw), key=lambda record: (record.topic, record.partition, record.offset))
+        self._batches, self._at_work = self._batches + 1, True
         try:
             for (topic, partition), group in groupby(records, key=lambda record: (record.topic, record.partition)):
                 await self._until_stored(TopicPartition(topic, partition), list(group))
             await self._show_lag()
         except Exception as error:
             self._fail(error)
+        finally:
+            self._at_work = False
 
     async def _until_stored(self, at: TopicPartition, records: Sequence[Record]) -> None:
         pauses, overtaken = _Pauses(self._clock), False
@@ -228,10 +274,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
     async def _store(self, at: TopicPartition, records: Sequence[Record]) -> None:
         stands = await self._handler.position(at.topic, at.partition)
         fresh = [record for record in records if record.offset >= stands]
+        self._stood_at(at, stands)
         if not fresh:
             return
         if fresh[0].offset == stands:
             await self._handler.handle(at.topic, at.partition, fresh)
+            self._stood_at(at, fresh[-1].offset + 1)
             self._measure_lag(at, fresh[-1].offset + 1)
         elif self._sought.get(at) != stands:
             self._sought[at] = stands
@@ -241,6 +289,10 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 f"{at.topic}/{at.partition}: offsets {stands} to {fresh[0].offset - 1} are gone from the log. "
                 "Set the topic's retention to unlimited and restore it before going on."
             )
+
+    def _stood_at(self, at: TopicPartition, offset: int) -> None:
+        if at in self._stands:  # still ours
+            self._stands[at] = offset
 
     def _seek(self, at: TopicPartition, offset: int) -> None:
         if self._consumer is not None and at in self._consumer.assignment():
