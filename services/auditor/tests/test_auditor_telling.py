@@ -144,7 +144,7 @@ async def test_what_was_done_to_a_connection_while_the_log_was_away_is_told_by_t
         ("connection", "by kim: added, with url https://erp.example; secrets: password"),
         ("connection", "by kim: visibility_delay_s from (not set) to 60"),
         ("connection", "by kim: a new value of password, valid now: 2"),
-        ("connection", "by kim: the old values dropped of password, valid now: 1"),
+        ("connection", "by kim: the old values of password dropped, valid now: 1"),
     ]
     rows = await exported(acme, AT, AT + timedelta(seconds=1))
     assert [(row["stage"], row["by"]) for row in rows] == [("connection", "kim")] * 4

@@ -13,11 +13,13 @@ from itertools import groupby
 import structlog
 
 from mlc_common.accounting import event_id
-from mlc_common.audit.keys import signing_key
+from mlc_common.audit.keys import given_way, retired, signing_key
+from mlc_common.audit.signing import SigningKey
+from mlc_common.audit.telling import PRODUCER
 from mlc_common.errors import ConfigurationError, Retryable
 from mlc_common.events import ChainCheckpoint, encode
 from mlc_common.runtime import Runtime
-from mlc_common.store import audit_index, leases
+from mlc_common.store import audit_index, leases, outbox
 from mlc_common.store.audit_index import Head
 from mlc_common.store.pool import UNAVAILABLE
 
@@ -47,20 +49,36 @@ class Checkpoints:
         """Append a checkpoint of each topic that has grown; returns how many.
 
         Raises:
-            Retryable: the log did not acknowledge.
-            ConfigurationError: the vault does not open.
+            Retryable: the log did not acknowledge, or does not know yet what people changed.
+            ConfigurationError: the vault does not open, or has come back with a key that gave way.
         """
         runtime = self._runtime
         if await leases.acquire(runtime.pool, _LEASE, runtime.owner, self._every_s * 3) is None:
             return 0
-        heads = await audit_index.heads(runtime.pool)
+        await signing_key(runtime.pool, runtime.vault)  # made before, because whoever makes it waits for no signer
+        async with audit_index.signing(runtime.pool):
+            return await self._tell(await self._key())
+
+    async def _key(self) -> SigningKey:
+        """The key that signs now, once the log knows of it."""
+        runtime = self._runtime
+        await outbox.publish_pending(runtime.pool, runtime.log, PRODUCER, [0])
+        if not await outbox.is_empty(runtime.pool, PRODUCER, 0):
+            raise Retryable("what people changed is not on the log yet; nothing is signed with a key that it lacks")
+        key = await signing_key(runtime.pool, runtime.vault)
+        if after := await given_way(runtime.pool, key.public.id):
+            raise ConfigurationError(retired(key.public.id, after))
+        return key
+
+    async def _tell(self, key: SigningKey) -> int:
+        heads = await audit_index.heads(self._runtime.pool)
         grown = [
             (topic, found)
             for topic, found in ((topic, list(group)) for topic, group in groupby(heads, key=lambda head: head.topic))
             if await self._has_grown(topic, found)
         ]
         for topic, found in grown:
-            await self._append(topic, found)
+            await self._append(key, topic, found)
         return len(grown)
 
     async def _has_grown(self, topic: str, heads: Sequence[Head]) -> bool:
@@ -82,9 +100,8 @@ class Checkpoints:
         facts: dict[str, str] = json.loads(found) if found else {}
         return {int(name.partition(".")[2]): int(text) for name, text in facts.items() if name.startswith("offset.")}
 
-    async def _append(self, topic: str, heads: Sequence[Head]) -> None:
+    async def _append(self, key: SigningKey, topic: str, heads: Sequence[Head]) -> None:
         runtime = self._runtime
-        key = await signing_key(runtime.pool, runtime.vault)
         offsets = {head.part: head.offset for head in heads}
         at = runtime.clock.now()
         checkpoint = key.checkpoint(topic, offsets, {head.part: head.chain for head in heads}, at)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mlc_common.audit.signing import PublicKey
+from mlc_common.audit.succession import KnownKeys
 from mlc_common.audit.walk import Finding, What
 from mlc_common.errors import Undecodable
 from mlc_common.events import ChainCheckpoint, decode
@@ -55,14 +55,14 @@ class CheckpointCheck:
     def __init__(
         self,
         connection: Connection,
-        keys: Sequence[PublicKey],
+        keys: KnownKeys,
         topics: Collection[str],
         *,
         positions: Mapping[Place, int],
         ends: Mapping[Place, int],
     ) -> None:
         self._connection = connection
-        self._keys = {key.id: key for key in keys}
+        self._keys = keys
         self._topics = topics
         self._positions = positions
         self._ends = ends
@@ -91,17 +91,25 @@ class CheckpointCheck:
             return None  # what is no event was seen in the walk; a row of it says so
         if checkpoint.topic not in self._topics:
             return None
-        key = self._keys.get(checkpoint.key_id)
-        if key is None:
-            known = ", ".join(self._keys) or "none"
-            detail = f"signed with key {checkpoint.key_id}; known are {known}: give its public key, or it is forged"
-            self._found(record, envelope.id, What.CHECKPOINT_KEY, detail)
-            return None
-        if not key.proves(checkpoint):
-            detail = f"key {key.id} did not sign what this checkpoint of {checkpoint.topic} says"
-            self._found(record, envelope.id, What.CHECKPOINT_SIGNATURE, detail)
+        wrong = self._wrongly_signed(record, checkpoint)
+        if wrong is not None:
+            self._found(record, envelope.id, *wrong)
             return None
         return _Seen(record, envelope.id, checkpoint)
+
+    def _wrongly_signed(self, record: Record, checkpoint: ChainCheckpoint) -> tuple[What, str] | None:
+        """What is wrong with the signature, and why."""
+        key = self._keys.get(checkpoint.key_id)
+        if key is None:
+            known = ", ".join(self._keys.ids) or "none"
+            return What.CHECKPOINT_KEY, f"signed with key {checkpoint.key_id}; known are {known}"
+        if not key.proves(checkpoint):
+            return What.CHECKPOINT_SIGNATURE, f"key {key.id} did not sign what this says of {checkpoint.topic}"
+        after = self._keys.gave_way_before(key.id, record.partition, record.offset)
+        if after is not None:
+            detail = f"signed with key {key.id}, which had given way to {after.current} on {_day(after.at)}"
+            return What.RETIRED_KEY, detail
+        return None
 
     def _found(self, record: Record, event_id: str, what: What, detail: str) -> None:
         place = (record.topic, record.partition)
@@ -133,7 +141,7 @@ class CheckpointCheck:
     def _wrong(self, seen: _Seen, part: int, offset: int, chain: bytes | None) -> Finding | None:
         topic = seen.checkpoint.topic
         place = (topic, part)
-        told = f"the checkpoint of {seen.checkpoint.at.isoformat(timespec='seconds')}, event {seen.event_id},"
+        told = f"the checkpoint of {_day(seen.checkpoint.at)}, event {seen.event_id},"
         if offset >= self._ends.get(place, 0):
             detail = f"{told} signed the chain up to here; the log ends at {self._ends.get(place, 0)}"
             return Finding(topic, part, offset, seen.event_id, What.MISSING_RECORD, detail)
@@ -147,3 +155,7 @@ class CheckpointCheck:
         since = self.checked.signed.get(place, -1) + 1
         detail = f"{told} signed another chain here: log and index were changed together, from offset {since} to here"
         return Finding(topic, part, offset, seen.event_id, What.CHECKPOINT_CHAIN, detail)
+
+
+def _day(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")

@@ -37,6 +37,7 @@ from mlc_common.events import (
     ReleaseRequested,
     ReplayCompleted,
     ReplayRequested,
+    SigningKeyRotated,
     VaultKeysRotated,
     WebhookRefused,
 )
@@ -71,6 +72,7 @@ class Stage(StrEnum):
     CONNECTION = "connection"
     REBUILT = "rebuilt"
     CHECKPOINT = "checkpoint"
+    SIGNING_KEY = "signing_key"
     DEAD_LETTER = "dead_letter"
     CHUNK = "chunk"
     OTHER = "other"
@@ -180,6 +182,10 @@ _FROM_DATA: dict[str, tuple[Stage, dict[str, str]]] = {
     VaultKeysRotated.event_type: (
         Stage.VAULT,
         {name: name for name in ("current", "added", "rewrapped", "by")},
+    ),
+    SigningKeyRotated.event_type: (
+        Stage.SIGNING_KEY,
+        {name: name for name in ("previous", "previous_public", "current", "public", "by")} | {"until": "offsets"},
     ),
     ConnectionChanged.event_type: (
         Stage.CONNECTION,

@@ -15,9 +15,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+    load_pem_public_key,
+)
 from pydantic import SecretStr
 
 from mlc_common.errors import ConfigurationError
@@ -57,12 +62,29 @@ class PublicKey:
         """As openssl and others read it (SubjectPublicKeyInfo)."""
         return self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
+    def line(self) -> str:
+        """As an event carries it: what stands between the first and the last line of ``pem``."""
+        return base64.b64encode(self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+    @classmethod
+    def of_line(cls, text: str) -> Self | None:
+        """Read what ``line`` wrote; None where it is no key."""
+        try:
+            key = load_der_public_key(base64.b64decode(text, validate=True))
+        except (ValueError, UnsupportedAlgorithm):
+            return None
+        return cls.of(key) if isinstance(key, Ed25519PublicKey) else None
+
     def proves(self, checkpoint: ChainCheckpoint) -> bool:
         """Whether this key made the checkpoint's signature."""
         said = statement(checkpoint.topic, checkpoint.offsets, checkpoint.heads, checkpoint.at)
+        return self.signed(checkpoint.signature, said)
+
+    def signed(self, signature: str, said: bytes) -> bool:
+        """Whether this key made a signature (base64) over these bytes."""
         try:
-            self.key.verify(base64.b64decode(checkpoint.signature, validate=True), said)
-        except (InvalidSignature, binascii.Error):
+            self.key.verify(base64.b64decode(signature, validate=True), said)
+        except (InvalidSignature, binascii.Error, ValueError):  # the last: text that is not even ASCII
             return False
         return True
 
@@ -97,12 +119,16 @@ class SigningKey:
         """The key for the vault."""
         return SecretStr(base64.b64encode(self._key.private_bytes_raw()).decode())
 
+    def sign(self, said: bytes) -> str:
+        """The signature over these bytes, in base64."""
+        return base64.b64encode(self._key.sign(said)).decode()
+
     def checkpoint(
         self, topic: str, offsets: Mapping[int, int], heads: Mapping[int, bytes], at: datetime
     ) -> ChainCheckpoint:
         """A signed checkpoint of one topic's chains."""
         told = {part: head.hex() for part, head in heads.items()}
-        signature = base64.b64encode(self._key.sign(statement(topic, offsets, told, at))).decode()
+        signature = self.sign(statement(topic, offsets, told, at))
         return ChainCheckpoint(
             topic=topic, offsets=dict(offsets), heads=told, key_id=self.public.id, signature=signature, at=at
         )
@@ -114,6 +140,14 @@ def statement(topic: str, offsets: Mapping[int, int], heads: Mapping[int, str], 
         "topic": topic,
         "offsets": {str(part): offset for part, offset in offsets.items()},
         "heads": {str(part): head for part, head in heads.items()},
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "at": in_utc(at),
     }
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+
+
+def in_utc(at: datetime) -> str:
+    """A time as it is signed; nobody signs one whose zone leads out of the calendar, and a forger may write it."""
+    try:
+        return at.astimezone(UTC).isoformat(timespec="microseconds")
+    except OverflowError:
+        return at.isoformat()

@@ -173,6 +173,7 @@ def _told(row: AuditRow, facts: Facts, size: int) -> str:
         Stage.RELEASED: f"{by}{' (and what is posted is to be corrected)' if 'rebook' in facts else ''}",
         Stage.RESOLVED: f"as {facts.get('found', '')} {by}",
         Stage.CONNECTION: f"{by}: {_changed(facts)}",
+        Stage.SIGNING_KEY: f"{by}: key {facts.get('previous', '(lost)')} gave way to {facts.get('current')}",
         Stage.VAULT: f"{by}: secrets sealed anew: {facts.get('rewrapped', '0')}, under key {facts.get('current', '?')}",
         Stage.DEAD_LETTER: f"{facts.get('reason', '')} (record {place})",
     }
@@ -187,8 +188,8 @@ def _changed(facts: Facts) -> str:
         settings = ", ".join(f"{name} {facts.get(f'after.{name}', '')}" for name in names)
         return f"added, with {settings or 'no settings'}; secrets: {', '.join(valid) or 'none'}"
     if facts.get("change") in ("secret", "retired"):
-        done = "a new value" if facts["change"] == "secret" else "the old values dropped"
-        return "; ".join(f"{done} of {name}, valid now: {facts[f'valid.{name}']}" for name in valid)
+        done = "a new value of {}" if facts["change"] == "secret" else "the old values of {} dropped"
+        return "; ".join(f"{done.format(name)}, valid now: {facts[f'valid.{name}']}" for name in valid)
     before, after = ({name: facts.get(f"{side}.{name}", "(not set)") for name in names} for side in ("before", "after"))
     return ", ".join(f"{name} from {before[name]} to {after[name]}" for name in names)
 

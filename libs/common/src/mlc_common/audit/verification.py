@@ -14,10 +14,12 @@ from mlc_common.audit import CONSUMER
 from mlc_common.audit.checkpoints import Checked, CheckpointCheck, Place
 from mlc_common.audit.rows import genesis
 from mlc_common.audit.signing import PublicKey
+from mlc_common.audit.succession import SUBJECT, Handover, KnownKeys
 from mlc_common.audit.walk import Finding, Walked, walk
-from mlc_common.errors import ConfigurationError
-from mlc_common.events import Topics
+from mlc_common.errors import ConfigurationError, Undecodable
+from mlc_common.events import SigningKeyRotated, Topics, decode
 from mlc_common.log.ranges import LogRanges
+from mlc_common.log.records import Record
 from mlc_common.store import audit_index, mappings
 from mlc_common.store.pool import Connection, Pool
 
@@ -47,6 +49,8 @@ class Verified:
         checkpoints: Checkpoints whose signature and chains hold; ``last_checkpoint`` when the newest was made.
         unsigned: Records behind the last checkpoint that covers their partition.
         behind: Records of the log that the index has not reached yet.
+        keys: Ids of the keys that may sign: those given and those that they lead to, in their order.
+        handovers: How keys gave way to each other, by their ids.
         findings: At most one per partition, its first, by topic and partition; empty = nothing was altered.
     """
 
@@ -56,6 +60,8 @@ class Verified:
     last_checkpoint: datetime | None
     unsigned: int
     behind: int
+    keys: tuple[str, ...]
+    handovers: tuple[SigningKeyRotated, ...]
     findings: tuple[Finding, ...]
 
 
@@ -101,9 +107,11 @@ async def verify(
         upto = await log.ends(topics.audit)  # before the log's ends: a later checkpoint may speak of later records
         ends = await _ends(log, spans)
         positions = {span.place: span.position for span in spans}
-        check = CheckpointCheck(connection, keys, {span.topic for span in spans}, positions=positions, ends=ends)
+        known = KnownKeys(keys, topics.audit, await _handovers(connection, log, topics.audit))
+        check = CheckpointCheck(connection, known, {span.topic for span in spans}, positions=positions, ends=ends)
         checked = await _checkpoints(check, log, topics.audit, scope.since, upto)
-    found = checked.findings | {place: one.finding for place, one in walked.items() if one.finding is not None}
+    of_walks = [one.finding for one in walked.values() if one.finding is not None]
+    findings = _first_of_each([*of_walks, *known.findings, *checked.findings.values()])
     return Verified(
         rows=sum(one.rows for one in walked.values()),
         partitions=sum(1 for one in walked.values() if one.rows or one.finding),
@@ -111,8 +119,45 @@ async def verify(
         last_checkpoint=checked.last_at,
         unsigned=sum(_unsigned(span, checked) for span in spans),
         behind=sum(max(0, span.end - max(span.position, span.start)) for span in spans),
-        findings=tuple(finding for _, finding in sorted(found.items(), key=lambda item: item[0])),
+        keys=tuple(known.ids),
+        handovers=known.handovers,
+        findings=findings,
     )
+
+
+def _first_of_each(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The first bad place of each partition, by topic and partition."""
+    first: dict[Place, Finding] = {}
+    for finding in sorted(findings, key=lambda one: one.offset):
+        first.setdefault((finding.topic, finding.part), finding)
+    return tuple(finding for _, finding in sorted(first.items(), key=lambda item: item[0]))
+
+
+async def _handovers(connection: Connection, log: LogRanges, topic: str) -> list[Handover]:
+    """Every change of the signing key: those that the index knows, and those among what it has not read yet.
+
+    Asked for after the end of what is checked, so that no checkpoint is signed with a key that is told of later.
+    """
+    positions = await audit_index.positions(connection, CONSUMER)
+    rows = [row for row in await audit_index.of_subject(connection, SUBJECT) if row.topic == topic]
+    places = [(row.part, row.offset, row.offset + 1) for row in rows]
+    places += [(part, positions.get((topic, part), 0), end) for part, end in (await log.ends(topic)).items()]
+    found = []
+    for part, start, end in sorted(places):
+        async for record in log.records(topic, part, start, end):
+            found += _handover(record)
+    return found
+
+
+def _handover(record: Record) -> list[Handover]:
+    """The change of keys that a record tells; what is none is looked at in the walk."""
+    try:
+        envelope = record.envelope()
+        if envelope.type != SigningKeyRotated.event_type:
+            return []
+        return [Handover(record, envelope.id, decode(envelope, SigningKeyRotated))]
+    except Undecodable:
+        return []
 
 
 class _Work:

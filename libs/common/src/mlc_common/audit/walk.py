@@ -30,6 +30,8 @@ class What(StrEnum):
     CHECKPOINT_SIGNATURE = "checkpoint_signature"
     CHECKPOINT_KEY = "checkpoint_key"
     CHECKPOINT_CHAIN = "checkpoint_chain"
+    RETIRED_KEY = "retired_key"
+    KEY_CHANGE = "key_change"
 
 
 @dataclass(frozen=True)

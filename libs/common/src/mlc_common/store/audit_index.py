@@ -192,12 +192,45 @@ async def has_other_since(connection: Connection | Pool, topic: str, part: int, 
     return bool(await connection.fetchval(query, topic, part, offset, event_type))
 
 
+_MAKING = "pg_advisory_xact_lock(hashtextextended('audit:signing-key', 0))"
+
+
 @asynccontextmanager
 async def making_the_key(pool: Pool) -> AsyncIterator[None]:
     """While one process makes the signing key, no other does."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock(hashtextextended('audit:signing-key', 0))")
+        await connection.execute(f"select {_MAKING}")
         yield
+
+
+_SIGNING = "hashtextextended('audit:signing', 0)"
+
+
+@asynccontextmanager
+async def signing(pool: Pool) -> AsyncIterator[None]:
+    """While somebody signs, the key does not change: what it signed is on the log before it gives way."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"select pg_advisory_xact_lock_shared({_SIGNING})")
+        yield
+
+
+@asynccontextmanager
+async def changing_the_key(pool: Pool, patience_ms: int) -> AsyncIterator[Connection]:
+    """A transaction in which the key changes; nobody signs, and nobody makes a first one, until it has ended.
+
+    Raises:
+        Retryable: somebody signs for longer than this.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select set_config('lock_timeout', $1, true)", str(patience_ms))
+        try:
+            await connection.execute(f"select pg_advisory_xact_lock({_SIGNING}), {_MAKING}")
+        except asyncpg.LockNotAvailableError:
+            raise Retryable(
+                "an auditor is signing and comes to no end; see that it and Kafka run, and try again"
+            ) from None
+        await connection.execute("select set_config('lock_timeout', '0', true)")
+        yield connection
 
 
 def _row(row: asyncpg.Record) -> AuditRow:

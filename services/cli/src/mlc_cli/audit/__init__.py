@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import typer
 
+from mlc_cli.audit import key
 from mlc_cli.audit.exporting import export
-from mlc_cli.audit.showing import key, show
+from mlc_cli.audit.showing import show
 from mlc_cli.audit.verifying import verify
 
 _ABOUT = "What happened, and the proof of it."
@@ -21,5 +22,6 @@ def audit() -> None:
     """See ``_ABOUT``."""
 
 
-for command in (show, verify, export, key):
+for command in (show, verify, export):
     app.command()(command)
+app.add_typer(key.app, name="key")

@@ -1,4 +1,4 @@
-"""`mlc audit show` and `mlc audit key`."""
+"""`mlc audit show`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from rich.text import Text
 from mlc_cli import environment
 from mlc_cli.audit.period import behind
 from mlc_cli.output import Json, people, print_json, say, telling_errors, when
-from mlc_common.audit.keys import signing_key
-from mlc_common.audit.signing import PublicKey
 from mlc_common.audit.story import Line, Story, story_of
 
 
@@ -66,28 +64,3 @@ def _show(story: Story) -> None:
     people.print(table)
     if story.behind:
         say(f"{behind(story.behind)} What they tell is not shown.")
-
-
-def key(as_json: Json = False) -> None:
-    """Print the public key that proves the checkpoints.
-
-    Give it to your auditor (as a file: > auditor.pem), who keeps it elsewhere:
-    whoever holds it can tell a forged checkpoint, even one by somebody who has
-    all of our servers. The private key is made on first use and never leaves
-    the vault.
-
-    \b
-    Example:
-      mlc audit key
-    """
-    with telling_errors(as_json=as_json):
-        public = asyncio.run(_key())
-        if as_json:
-            print_json({"key": public.id, "pem": public.pem()})
-            return
-        typer.echo(public.pem(), nl=False)
-
-
-async def _key() -> PublicKey:
-    async with environment.records("audit") as records:
-        return (await signing_key(records.pool, records.vault)).public

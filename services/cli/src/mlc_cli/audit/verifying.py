@@ -28,6 +28,8 @@ _WORDS = {
     "checkpoint_signature": "the signature of a checkpoint is wrong",
     "checkpoint_key": "a checkpoint was signed with a key that is not known",
     "checkpoint_chain": "log and index are not what was signed",
+    "retired_key": "a checkpoint was signed with a key after it had given way to another",
+    "key_change": "a change of the signing key is not proved",
 }
 
 
@@ -55,24 +57,24 @@ def verify(
     with telling_errors(as_json=as_json):
         scope = Scope(topic=topic, since=beginning(since), until=end(until))
         keys = [PublicKey.parse(path.read_text(encoding="utf-8"), str(path)) for path in public_key or []]
-        found, keys = asyncio.run(_verify(scope, keys, show=not as_json))
+        found = asyncio.run(_verify(scope, keys, show=not as_json))
         if as_json:
-            print_json(_json(found, keys))
+            print_json(_json(found))
         else:
-            _say(found, keys)
+            _say(found)
         if found.findings:
             raise typer.Exit(1)
 
 
-async def _verify(scope: Scope, keys: list[PublicKey], *, show: bool) -> tuple[Verified, list[PublicKey]]:
+async def _verify(scope: Scope, keys: list[PublicKey], *, show: bool) -> Verified:
     async with environment.runtime("audit") as runtime:
         keys = keys or await public_keys(runtime.vault)
         brokers = runtime.settings.kafka_bootstrap_servers
         with bar("verifying", show=show) as progress:
-            return await prove(runtime.pool, brokers, runtime.topics, keys, scope, progress=progress), keys
+            return await prove(runtime.pool, brokers, runtime.topics, keys, scope, progress=progress)
 
 
-def _say(found: Verified, keys: list[PublicKey]) -> None:
+def _say(found: Verified) -> None:
     for finding in found.findings:
         _say_finding(finding)
     rows = f"{found.rows:,} rows of {found.partitions} partitions agree with the log"
@@ -84,7 +86,7 @@ def _say(found: Verified, keys: list[PublicKey]) -> None:
     if found.last_checkpoint is None:
         say("No signed checkpoint covers this yet; the auditor makes one every minute in which something came.")
     else:
-        names = ", ".join(key.id for key in keys)
+        names = ", ".join(found.keys)
         last = when(found.last_checkpoint.isoformat(timespec="seconds"))
         say(f"{found.checkpoints:,} signed checkpoints hold (key {names}); the last is of {last}.")
         if found.unsigned:
@@ -99,14 +101,17 @@ def _say_finding(finding: Finding) -> None:
     say(f"event {finding.event_id or 'not readable'}: {finding.detail}", indent=2)
 
 
-def _json(found: Verified, keys: list[PublicKey]) -> dict[str, Any]:
+def _json(found: Verified) -> dict[str, Any]:
     return {
         "ok": not found.findings,
         "rows": found.rows,
         "partitions": found.partitions,
         "checkpoints": found.checkpoints,
         "last_checkpoint": found.last_checkpoint.isoformat() if found.last_checkpoint else None,
-        "keys": [key.id for key in keys],
+        "keys": list(found.keys),
+        "handovers": [
+            {"from": one.previous, "to": one.current, "at": one.at.isoformat(), "by": one.by} for one in found.handovers
+        ],
         "unsigned": found.unsigned,
         "behind": found.behind,
         "findings": [
