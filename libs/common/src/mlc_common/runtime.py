@@ -23,7 +23,7 @@ from mlc_common.events import Topics
 from mlc_common.log import LogProducer, ensure_topics
 from mlc_common.serving import serving
 from mlc_common.settings import CommonSettings
-from mlc_common.store import migrations
+from mlc_common.store import migrations, stalled
 from mlc_common.store.pool import Pool, connect
 from mlc_common.telemetry import MetricsRegistry, health_app
 from mlc_common.vault import Vault
@@ -142,7 +142,7 @@ async def open_records(settings: CommonSettings, *, owner: str, clock: Clock | N
     await migrations.apply(dsn)
     pool = await connect(
         dsn,
-        application=f"mlc {owner}",
+        application=f"{stalled.APPLICATION}{owner}",
         most=settings.database_connections,
         stalled_s=settings.database_stalled_seconds,
     )
@@ -196,6 +196,8 @@ async def run_parts(
         around.announced["health"] = f"http://127.0.0.1:{port}"
         for name in names:
             group.create_task(_run(name, parts[name], around), name=name)
+        if isinstance(around, Records):
+            group.create_task(stalled.watch(around.pool, around.clock, around.settings.database_stalled_seconds))
         await _ready_or_late(around, within_s)
         up()
 
