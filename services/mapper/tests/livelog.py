@@ -64,8 +64,8 @@ class LiveLog:
         self.metrics = MetricsRegistry()
         self.publisher = Publisher(self.pool, self.log, CONSUMER, SystemClock())
         self.publisher.own(range(4))
-        self.handler = self.another()
         self.replays = self.replaying("test")
+        self.handler = self.another()
 
     def another(self) -> MapperHandler:
         """A mapper as after a restart."""
@@ -76,6 +76,7 @@ class LiveLog:
             brokers=self.brokers,
             own=lambda lanes: None,
             wake=lambda: None,
+            behind=self.replays.look_for_old_states,
         )
 
     def replaying(self, owner: str, *, lease_s: float = 30.0) -> Replays:

@@ -43,6 +43,7 @@ async def run(runtime: Runtime) -> None:
         own=publisher.own,
         wake=publisher.wake,
         asked=replays.wake,
+        behind=replays.look_for_old_states,
     )
     consumer = LogConsumer(
         brokers,

@@ -167,7 +167,7 @@ def wanted_fetch(state: OrderState, mapping: Mapping) -> FetchRequested | None:
     if state.gone or state.picture is None:
         return None
     lacking = missing(state, mapping)
-    request = _fetch(state, f"needs {', '.join(lacking)}", state.picture.digest)
+    request = fetch(state, f"needs {', '.join(lacking)}", state.picture.digest)
     return request if lacking and request.fetch_id not in state.answered else None
 
 
@@ -175,16 +175,16 @@ def _request(before: OrderState, after: OrderState, told: Told, mapping: Mapping
     """The snapshot without which nothing can be decided; its id is made from what is known, so it is asked for once."""
     known = after.picture.digest if after.picture else ""
     if isinstance(told, HintTold):
-        return _fetch(after, told.because, known)
+        return fetch(after, told.because, known)
     if after.contested is not None:
         return _settling(after, after.contested)
     if isinstance(told, GoneTold):
         return None
     if after.gone:
-        return None if before.picture == after.picture else _fetch(after, "gone", known)
+        return None if before.picture == after.picture else fetch(after, "gone", known)
     lacking = missing(after, mapping)
     if lacking and not _is_answer(told):
-        return _fetch(after, f"needs {', '.join(lacking)}", known)
+        return fetch(after, f"needs {', '.join(lacking)}", known)
     return None
 
 
@@ -194,9 +194,10 @@ def _settling(state: OrderState, contested: UUID) -> FetchRequested:
     )
 
 
-def _fetch(state: OrderState, because: str, *digests: str) -> FetchRequested:
+def fetch(state: OrderState, because: str, *of: str) -> FetchRequested:
+    """The snapshot that is wanted of an order for this reason; the same one whenever the same is given."""
     return FetchRequested(
-        fetch_id=fetch_id(state.connection, state.order_id, because, *digests),
+        fetch_id=fetch_id(state.connection, state.order_id, because, *of),
         connection=state.connection,
         order_id=str(state.order_id),
         because=because,

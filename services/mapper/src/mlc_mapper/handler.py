@@ -2,6 +2,7 @@
 
 Order states, commands and fetch requests (as outbox rows) and the consumer's position stand or fall together. A defect
 of ours holds its order as ``internal_error``, its later events wait, the others go on; twenty in a row stop the mapper.
+Where another version of ``evolve`` has folded an order's state, its events wait, too, until a replay folds it again.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class _Batch:
         fresh: Orders that were not known before.
         folded: The states as values.
         decided: Each decision about an event, and which that was.
+        behind: Whether an event met a state that another version of ``evolve`` has folded.
     """
 
     emission: Emission
@@ -50,6 +52,7 @@ class _Batch:
     fresh: Collection[Key] = ()
     folded: dict[Key, OrderState] = field(default_factory=dict)
     decided: list[tuple[Flow, Seen, Decision]] = field(default_factory=list)
+    behind: bool = False
 
 
 class MapperHandler:
@@ -65,6 +68,7 @@ class MapperHandler:
         own: Callable[[Sequence[int]], None],
         wake: Callable[[], None],
         asked: Callable[[], None] = lambda: None,
+        behind: Callable[[], None] = lambda: None,
     ) -> None:
         """Wire the handler.
 
@@ -76,6 +80,8 @@ class MapperHandler:
             own: Told which raw partitions are ours.
             wake: Called when there is something to publish.
             asked: Called when a replay may have been asked for.
+            behind: Called when states of another version may be in force: one was met, or another mapper's orders are
+                ours now, which it may have left so.
         """
         self._pool = pool
         self._topics = topics
@@ -84,6 +90,7 @@ class MapperHandler:
         self._own = own
         self._wake = wake
         self._asked = asked
+        self._behind = behind
         self._flows = Flows()
         self._defects = Defects()
         self._control = ControlFold(self._flows, self._defects)
@@ -95,6 +102,7 @@ class MapperHandler:
     async def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
         """See ``Handler``. Whoever reads a raw partition publishes its outbox rows."""
         self._own([partition for topic, partition in partitions if topic == self._topics.raw_orders])
+        self._behind()
 
     async def handle(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         """See ``Handler``."""
@@ -125,6 +133,8 @@ class MapperHandler:
             await _advance(connection, topic, partition, records)
             crash.point("mapper.before_commit")
         crash.point("mapper.after_commit")
+        if batch.behind:
+            self._behind()
         self._count(batch)
 
     async def _read(self, records: Sequence[Record]) -> tuple[list[Seen], list[Outgoing]]:
@@ -153,8 +163,10 @@ class MapperHandler:
     def _one(self, batch: _Batch, flow: Flow, item: Seen) -> None:
         name, order_key = key = flow.mapping.flow, item.order_key
         known = batch.states.get(key)
-        if known is not None and known.defect:
-            _log.warning("mapper.order_waits", flow=name, order=order_key, defect=known.defect)
+        if known is not None and known.waits:
+            batch.behind |= known.is_of_another_version
+            version = known.evolve_version
+            _log.warning("mapper.order_waits", flow=name, order=order_key, defect=known.defect, version=version)
             return
         state = batch.folded.get(key) or (OrderState.model_validate_json(known.state) if known else unseen(name, item))
         try:

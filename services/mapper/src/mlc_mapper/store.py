@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mlc_common.errors import Retryable
 from mlc_common.store.pool import Connection, Pool
+from mlc_mapper.state import EVOLVE_VERSION
 
 CONSUMER = "mapper"
 LIVE = "order_states"
@@ -41,6 +42,16 @@ class StoredState:
     def key(self) -> Key:
         """Flow and order key."""
         return self.flow, self.order_key
+
+    @property
+    def is_of_another_version(self) -> bool:
+        """Whether it may not be what the order's events make of it today."""
+        return self.evolve_version != EVOLVE_VERSION
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is decided on it, and the order's events wait until it is folded again from the log."""
+        return bool(self.defect) or self.is_of_another_version
 
 
 class StateTable:

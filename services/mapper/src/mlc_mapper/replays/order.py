@@ -7,9 +7,10 @@ by today's rules; what is posted stays as it was booked, unless that was asked f
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from uuid import UUID
 
-from mlc_mapper.decide import decide_again, release, wanted_fetch
+from mlc_mapper.decide import decide_again, fetch, release, wanted_fetch
 from mlc_mapper.decision import Decision
 from mlc_mapper.evolve import asked
 from mlc_mapper.mapping import Mapping
@@ -51,3 +52,14 @@ def decide_anew(
         return Decision(state=asked(state, request.fetch_id), fetches=fetches)
     again = [key for key, last in state.wishes.items() if last.live] if rebook else []
     return decide_again(state, mapping, cause=cause, released=again, anew=held, rebook=rebook)
+
+
+def and_read(decision: Decision, newest_event: str) -> Decision:
+    """The same decision about an order whose events had to wait, and a fetch of the order as it is now.
+
+    Among them may be one that says no more than that something happened, of which a fold keeps nothing.
+    """
+    if decision.fetches:
+        return decision
+    request = fetch(decision.state, "its events had to wait", newest_event)
+    return replace(decision, state=asked(decision.state, request.fetch_id), fetches=(request,))

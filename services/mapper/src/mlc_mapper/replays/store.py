@@ -14,7 +14,7 @@ from uuid import UUID
 from mlc_common.errors import ConnectorError
 from mlc_common.events import PARTITIONS, ReplayRequested
 from mlc_common.store.pool import Connection, Pool
-from mlc_mapper.store import CONSUMER, Key, StateTable, StoredState
+from mlc_mapper.store import CONSUMER, LIVE, Key, StateTable, StoredState
 
 STATES = "replay_states"
 
@@ -59,9 +59,20 @@ async def waits(pool: Pool) -> bool:
     return bool(await pool.fetchval("select exists (select 1 from replays where stage <> 'done')"))
 
 
-async def folded_by_others(pool: Pool, version: int) -> list[str]:
-    """The orders whose states in force another version of ``evolve`` has folded."""
-    query = "select distinct order_key from order_states where evolve_version <> $1 order by order_key"
+async def waits_for(pool: Pool, by: str) -> bool:
+    """Whether there is a replay to be worked off that was asked for by this one."""
+    query = "select exists (select 1 from replays where stage <> 'done' and request::json->>'by' = $1)"
+    return bool(await pool.fetchval(query, by))
+
+
+async def newest(pool: Pool) -> int:
+    """The place of the newest replay, worked off or not; 0 where there never was one."""
+    return int(await pool.fetchval("select coalesce(max(position), 0) from replays"))
+
+
+async def folded_by_others(pool: Pool, version: int, table: str = LIVE) -> list[str]:
+    """The orders whose states another version of ``evolve`` has folded."""
+    query = f"select distinct order_key from {table} where evolve_version <> $1 order by order_key"  # noqa: S608 - a constant
     return [row["order_key"] for row in await pool.fetch(query, version)]
 
 

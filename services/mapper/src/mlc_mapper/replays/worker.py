@@ -33,7 +33,7 @@ from mlc_mapper.emitting import Because, Emission, lane_of
 from mlc_mapper.flows import Flow, Flows, by_store
 from mlc_mapper.refold import refold_events
 from mlc_mapper.replays import selection, store
-from mlc_mapper.replays.order import decide_anew, with_commands
+from mlc_mapper.replays.order import and_read, decide_anew, with_commands
 from mlc_mapper.replays.store import Replay, ReplayLost, ReplayStates
 from mlc_mapper.replays.turns import Turns
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
@@ -95,10 +95,15 @@ class Replays:
         self._published = wake
         self._flows = Flows()
         self._awake = asyncio.Event()
-        self._upgraded = False
+        self._looks_due, self._looks = 1, 0
 
     def wake(self) -> None:
         """Say that there may be a replay to be worked off."""
+        self._awake.set()
+
+    def look_for_old_states(self) -> None:
+        """Say that there may be states of another version of ``evolve``: at the start, and whenever this is called."""
+        self._looks_due += 1
         self._awake.set()
 
     async def run(self) -> None:
@@ -117,21 +122,27 @@ class Replays:
                     await self._awake.wait()
 
     async def ask_for_old_states(self) -> None:
-        """Ask for a replay of the orders whose states another version of ``evolve`` has folded (architecture §2)."""
-        if self._upgraded:
+        """Ask for a replay of the orders whose states another version of ``evolve`` has folded (architecture §2).
+
+        Where one was asked for already, by any mapper, that one is waited for: there may be nothing left after it. What
+        comes to be asked for is made from how many were before, so that no later one is taken for one that is through.
+        """
+        due = self._looks_due
+        if due == self._looks or await store.waits_for(self._pool, CONSUMER):
             return
+        newest = await store.newest(self._pool)
         orders = await store.folded_by_others(self._pool, EVOLVE_VERSION)
         if orders:
             request = ReplayRequested(
-                request_id=event_id("evolve", EVOLVE_VERSION, str(len(orders)), *orders[:1], *orders[-1:]),
+                request_id=event_id("evolve", EVOLVE_VERSION, newest, len(orders), *orders[:1], *orders[-1:]),
                 orders=orders,
-                by="mapper",
+                by=CONSUMER,
                 why=f"states are folded by version {EVOLVE_VERSION} now",
                 at=self._clock.now(),
             )
             async with self._pool.acquire() as connection, connection.transaction():
                 await store.ask(connection, request)
-        self._upgraded = True
+        self._looks = due
 
     async def work_off(self) -> int:
         """Work off every replay that waits, unless another process does; how many were."""
@@ -153,7 +164,7 @@ class Replays:
         _log.info("replay.begins", request=str(work.replay.request.request_id), stage=work.replay.stage)
         if work.replay.stage == "asked":
             work = await self._select(work)
-        if work.replay.stage == "selected":
+        if work.replay.stage == "selected" or await self._was_folded_by_others(work.replay):
             work = await self._fold(work)
         while keys := await store.undecided(self._pool, _PAGE):
             work = await self._catch_up(work)
@@ -189,6 +200,10 @@ class Replays:
         work = await self._reach(work, "folded", work.replay.ends)
         crash.point("replay.after_folding")
         return work
+
+    async def _was_folded_by_others(self, replay: Replay) -> bool:
+        """Whether a mapper of another version has begun this replay: what it folded is folded once more."""
+        return replay.stage == "folded" and bool(await store.folded_by_others(self._pool, EVOLVE_VERSION, store.STATES))
 
     async def _catch_up(self, work: _Work) -> _Work:
         """Fold what the mapper has read since, so that few orders have seen more than was folded."""
@@ -266,9 +281,15 @@ class Replays:
         before = OrderState.model_validate_json(known.state) if known else None
         state = with_commands(OrderState.model_validate_json(folded.state), before)
         held = await holds.held_keys(connection, *key)
+        waited, stopped = _waited(known, folded), bool(known and known.defect)
         decision, defect = _decision(state, work.replay, flow, held, folded.defect)
         if decision is None:
-            return replace(said, note=f"A defect of ours ({defect}); the order stays as it is.")
+            # An event that waited for nothing but this replay is held for the defect, as it would be on its own.
+            if not work.replay.released and (stopped or not waited):
+                return replace(said, note=f"A defect of ours ({defect}); the order stays as it is.")
+            decision = Defects().held(state, flow.mapping, str(request.request_id), defect)
+        elif waited:
+            decision = and_read(decision, folded.newest_event)
         text = decision.state.model_dump_json()
         stored = replace(folded, evolve_version=EVOLVE_VERSION, state=text, defect=defect)
         await StateTable(connection).save([stored], fresh=() if known else [key])
@@ -286,7 +307,7 @@ class Replays:
         found = (await StateTable(connection, store.STATES).load([key])).get(key)
         lane = lane_of(key[1])
         end = work.replay.ends.get(lane, 0)
-        if known is not None and not known.defect and 0 <= known.newest_offset < end:
+        if known is not None and not known.waits and 0 <= known.newest_offset < end:
             return found
         until = (await store.read_until(connection, self._topics.raw_orders))[lane]
         if until <= end:
@@ -308,7 +329,7 @@ class Replays:
 def _decision(
     state: OrderState, replay: Replay, flow: Flow, held: Collection[UUID], defect: str
 ) -> tuple[Decision | None, str]:
-    """The decision, and the kind of an error of ours; no decision where such an error meets what nobody released."""
+    """The decision, and the kind of an error of ours; no decision where there is such an error."""
     cause, mapping = str(replay.request.request_id), flow.mapping
     try:
         if defect:
@@ -319,8 +340,13 @@ def _decision(
     except Exception as error:  # whatever it is, it is ours: this order stays, the others go on
         defect = defect or type(error).__name__
         _log.exception("replay.defect", flow=state.flow, order_id=state.order_id, error=defect)
-        return (Defects().held(state, mapping, cause, defect) if replay.released else None), defect
+        return None, defect
     return decision, ""
+
+
+def _waited(known: StoredState | None, folded: StoredState) -> bool:
+    """Whether there are events of the order that had to wait for this replay."""
+    return known is not None and known.waits and 0 <= known.newest_offset < folded.newest_offset
 
 
 class _FoldFailed(Exception):  # noqa: N818 - never leaves this module
