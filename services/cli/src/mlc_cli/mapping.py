@@ -18,7 +18,7 @@ from mlc_common.accounting import event_id
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import MappingApplied, encode
 from mlc_common.log import ensure_topics
-from mlc_common.store import connections
+from mlc_common.store import connections, mappings
 
 app = typer.Typer(help="Which order becomes which document.", no_args_is_help=True, add_completion=False)
 
@@ -93,6 +93,7 @@ async def _diff(mapping: Any, look: Look, *, quiet: bool) -> None:
 
 async def _apply(mapping: Any, text: str) -> None:
     async with environment.runtime("mapping") as runtime:
+        await mappings.see_that_it_fits(runtime.pool, mapping.flow, mapping.store, mapping.erp)
         store = await connections.get(runtime.pool, mapping.store)
         erp = await connections.get(runtime.pool, mapping.erp)
         for end, kind in ((store, mapping.store_kind), (erp, mapping.erp_kind)):

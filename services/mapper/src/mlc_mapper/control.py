@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from mlc_common.errors import Undecodable
+from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.events import (
     Envelope,
     Event,
@@ -104,7 +104,7 @@ class ControlFold:
         for record, envelope, event in told:
             try:
                 await self._one(connection, emission, envelope, event)
-            except Refused as refusal:
+            except (Refused, ConfigurationError) as refusal:
                 self._refuse(emission, record, str(refusal))
         return any(isinstance(event, ReplayRequested | ReleaseRequested) for *_, event in told)
 

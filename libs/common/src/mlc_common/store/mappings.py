@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from mlc_common.errors import ConfigurationError
 from mlc_common.events import MappingApplied
 from mlc_common.store.pool import Connection, Pool
 
@@ -22,8 +23,33 @@ class AppliedMapping:
     since: date | None
 
 
+async def ends_of(connection: Connection | Pool, flow: str) -> tuple[str, str] | None:
+    """From which store into which ERP a flow carries; None for one that is not known."""
+    row = await connection.fetchrow("select store, erp from mappings where flow = $1 limit 1", flow)
+    return (row["store"], row["erp"]) if row else None
+
+
+async def see_that_it_fits(connection: Connection | Pool, flow: str, store: str, erp: str) -> None:
+    """See that a flow goes on between the same two ends: what is booked in one ERP cannot be credited in another.
+
+    Raises:
+        ConfigurationError: it carries from or into something else.
+    """
+    ends = await ends_of(connection, flow)
+    if ends not in (None, (store, erp)):
+        raise ConfigurationError(
+            f"flow {flow} carries {ends[0]} into {ends[1]} and cannot be led from {store} into {erp}: "
+            "its documents stay where they are. Give the mapping a flow name of its own, and a cut-over date."
+        )
+
+
 async def apply(connection: Connection, event: MappingApplied) -> None:
-    """Fold one ``MappingApplied``, within the caller's transaction. Applying a version again makes it current again."""
+    """Fold one ``MappingApplied``, within the caller's transaction. Applying a version again makes it current again.
+
+    Raises:
+        ConfigurationError: as ``see_that_it_fits``; nothing is changed.
+    """
+    await see_that_it_fits(connection, event.flow, event.store, event.erp)
     await connection.execute("update mappings set current = false where flow = $1 and current", event.flow)
     await connection.execute(
         """

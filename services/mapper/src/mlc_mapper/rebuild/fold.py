@@ -61,11 +61,14 @@ async def _fold_states(folding: Folding, onboarding: Onboarding) -> None:
 
 async def _onboarding(folding: Folding) -> Onboarding:
     """Which flows each store has or had, and since when."""
-    found = Onboarding()
+    found, ends = Onboarding(), dict[str, tuple[str, str]]()
     async for batch in folding.batches("flows", folding.topics.control):
         for record in batch:
             event = _told(record, MappingApplied)
-            if event is not None:
+            if event is None:
+                continue
+            given = (event.store, event.erp)
+            if ends.setdefault(event.flow, given) == given:  # a flow that is led elsewhere was refused
                 found.add(event.store, event.flow, record.timestamp_ms)
     return found
 

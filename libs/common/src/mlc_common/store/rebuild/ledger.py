@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mlc_common.errors import Undecodable
+from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.events import Envelope, MappingApplied, Outcome, PartyOutcome, decode
 from mlc_common.log import Record, whole
 from mlc_common.posting.intake import CommandIntake
@@ -64,8 +64,8 @@ async def fold_mappings(folding: Folding) -> None:
                     envelope = record.envelope()
                     if envelope.type == MappingApplied.event_type:
                         await mappings.apply(connection, decode(envelope, MappingApplied))
-                except Undecodable as error:
-                    folding.notes.append(f"{topic}/{record.partition}/{record.offset} cannot be read: {error}")
+                except (Undecodable, ConfigurationError) as error:
+                    folding.notes.append(f"{topic}/{record.partition}/{record.offset} is left out: {error}")
 
 
 async def fold_commands(folding: Folding, erp: str) -> None:
