@@ -29,7 +29,7 @@ pytestmark = pytest.mark.postgres
 
 PLAIN = "cs_planted-secret-of-a-connection"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-SETTINGS: dict[str, Any] = {"url": "https://shop.example", "contract": {"http": {"max_rps": "5"}}}
+SETTINGS: dict[str, Any] = {"url": "https://shop.example", "contract": {"http": {"max_rps": 5, "absence_gap_s": 1.5}}}
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_a_new_connection_is_told_with_its_settings_and_the_names_of_its_s
         connection="shop",
         kind="woocommerce",
         change="added",
-        after={"url": "https://shop.example", "contract.http.max_rps": "5"},
+        after={"url": "https://shop.example", "contract.http.max_rps": "5", "contract.http.absence_gap_s": "1.5"},
         secrets={"consumer_key": 1, "consumer_secret": 1},
         by="ada",
         at=NOW,
@@ -78,13 +78,13 @@ async def test_a_changed_setting_is_told_with_its_old_and_its_new_value_and_the_
     changes: Changes, pool: Pool
 ) -> None:
     await add(changes)
-    new = SETTINGS | {"contract": {"http": {"max_rps": "9"}}, "rate_per_s": "2"}
+    new = SETTINGS | {"contract": {"http": {"max_rps": None, "absence_gap_s": 1.5}}, "rate_per_s": "2"}
     await changes.settings("shop", lambda known: new)
     assert (await connections.get(pool, "shop")).settings == new
     event = (await told(pool))[1]
     assert (event.change, event.by, event.at) == ("settings", "ada", NOW)
     assert event.before == {"contract.http.max_rps": "5"}
-    assert event.after == {"contract.http.max_rps": "9", "rate_per_s": "2"}
+    assert event.after == {"contract.http.max_rps": "null", "rate_per_s": "2"}
 
 
 async def test_a_secret_given_anew_and_the_old_one_dropped_are_told_by_name_and_count(
@@ -171,5 +171,5 @@ def test_what_is_called_like_a_credential_is_named_and_not_shown_and_no_address_
     after = {"contract": {"auth": {"token": {"path": "v2/token"}}}, "username": "kim@shop.example", "lines": ["a", 1]}
     assert differing(before, after) == (
         {"contract.auth.token.path": WITHHELD, "url": "https://erp.example/?api_key=[withheld]"},
-        {"contract.auth.token.path": WITHHELD, "lines": '["a",1]', "username": "[e-mail]"},
+        {"contract.auth.token.path": WITHHELD, "lines": '["a", 1]', "username": "[e-mail]"},
     )

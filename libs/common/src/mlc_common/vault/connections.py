@@ -6,6 +6,7 @@ refused, so that none ends up in a table that people may read.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,7 +16,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from mlc_common import exactjson
 from mlc_common.telemetry.redaction import WITHHELD, scrub
 
 _SECRET_NAMES = re.compile(r"secret|passw|token|credential|api_?key|consumer_?key|private_?key", re.IGNORECASE)
@@ -100,7 +100,10 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for name, item in value.items():
             yield from _texts(item, f"{path}.{name}" if path else str(name))
     else:
-        yield path, value if isinstance(value, str) else exactjson.dumps(value).decode()
+        yield (
+            path,
+            value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False),
+        )  # no money here
 
 
 def _shown(path: str, text: str) -> str:
