@@ -23,10 +23,16 @@ UNAVAILABLE = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DeadlockDetectedError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InsufficientResourcesError,  # no disk, no memory, no connection left
     TimeoutError,
 )
-"""What passes by itself: a restart, a cut connection, a broken lock cycle. Try the transaction again."""
+"""What passes by itself, or when somebody makes room: a restart, a cut connection, a broken lock cycle, a full disk.
+
+Try the transaction again. Nothing of it is a defect of ours, for which an order would be held.
+"""
 
 
 CONNECT_S = 15.0
