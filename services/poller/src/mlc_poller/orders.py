@@ -6,6 +6,7 @@ moves only when a walk was read whole and everything in it is on the log (``Poll
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from mlc_common.store.pool import Pool
 from mlc_poller import store
 from mlc_poller.snapshots import Snapshots
 from mlc_vendors.woocommerce.client import WooCommerceClient
+from mlc_vendors.woocommerce.paging import LARGEST_PAGE
 
 _log = structlog.get_logger(__name__)
 
@@ -56,9 +58,13 @@ class OrderPoll:
     async def _walk(self, what: str, since: datetime) -> PollCompleted:
         seen = published = 0
         walk = self.client.walk_orders(since, trash=True)  # those in the trash must be asked for by name
+        # The walk hands out one order after the other. Its page was asked for when the first order of it was, which is
+        # not further back than a page is long: an order deleted since then must not count as seen alive.
+        asked_at = deque([self.clock.now()], maxlen=LARGEST_PAGE)
         async for order in walk:
             seen += 1
-            published += await self.snapshots.of_listed(order)
+            published += await self.snapshots.of_listed(order, asked_at[0])
+            asked_at.append(self.clock.now())
         event = PollCompleted(
             connection=self.connection, what=what, since=since, until=walk.read_until, seen=seen, published=published
         )

@@ -1,6 +1,7 @@
 """Takes complete pictures of orders and appends them to the log (architecture §2: decisions rest on snapshots).
 
 A snapshot that says what the last one of the same order said is not appended again, unless somebody asked for it.
+It is as old as the question for the order: what happened while the store answered is newer than the answer.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,16 +37,23 @@ class Snapshots:
     needs: frozenset[str] = frozenset()
     _last: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
-    async def of_listed(self, order: Mapping[str, Any]) -> bool:
-        """Append the snapshot of an order that a list answered; False when it says nothing new."""
-        return await self._append(str(order["id"]), order, fetch_id=None)
+    async def of_listed(self, order: Mapping[str, Any], asked_at: datetime) -> bool:
+        """Append the snapshot of an order that a list answered; False when it says nothing new.
+
+        Args:
+            order: As the list shows it.
+            asked_at: When the list was asked, or earlier.
+        """
+        return await self._append(str(order["id"]), order, asked_at, fetch_id=None)
 
     async def of_id(self, order_id: str, fetch_id: UUID) -> None:
         """Read the order afresh and append its snapshot for the mapper's request; a deleted order is a snapshot too."""
-        await self._append(order_id, await self.client.get_order(int(order_id)), fetch_id=fetch_id)
-
-    async def _append(self, order_id: str, order: Mapping[str, Any] | None, *, fetch_id: UUID | None) -> bool:
         asked_at = self.clock.now()
+        await self._append(order_id, await self.client.get_order(int(order_id)), asked_at, fetch_id=fetch_id)
+
+    async def _append(
+        self, order_id: str, order: Mapping[str, Any] | None, asked_at: datetime, *, fetch_id: UUID | None
+    ) -> bool:
         snapshot = OrderSnapshot(
             connection=self.connection,
             order_id=order_id,
