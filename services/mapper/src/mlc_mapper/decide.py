@@ -20,7 +20,7 @@ from mlc_common.events import (
     order_subject,
 )
 from mlc_mapper.decision import Decision, NotAnOrder
-from mlc_mapper.evolve import CONTRADICTION, asked, fetch_id, fold, issued
+from mlc_mapper.evolve import CONTRADICTED, CONTRADICTION, asked, fetch_id, fold, issued
 from mlc_mapper.inputs import RawInput
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
@@ -74,6 +74,8 @@ def decide_again(
 ) -> Decision:
     """Decide from what is known, without a new event: after a release, or after another mapping was applied.
 
+    What was asked of the order's documents while more had to be read of it is done, too.
+
     Args:
         state: The order's state.
         mapping: The rules in force.
@@ -82,7 +84,9 @@ def decide_again(
         anew: Document keys that are booked by today's rules, whatever they were commanded by; so are those released.
         rebook: What is posted is to be corrected, too, where today's rules book it otherwise.
     """
-    mapped = map_order(state, mapping, released={*released, *anew})
+    released = {*released, *(key for key, asks in state.pending.items() if asks != "anew")}
+    rebook = rebook or "rebook" in state.pending.values()
+    mapped = map_order(state, mapping, released={*released, *anew, *state.pending})
     commands: list[Command] = []
     for wished in mapped.wishes:
         command = _command(state, wished, mapping, cause, wished.key in released)
@@ -90,6 +94,7 @@ def decide_again(
             command = command.model_copy(update={"adjusting": "rebook"}) if rebook else command
             commands.append(command)
             state = issued(state, command)
+    state = state.model_copy(update={"pending": {}}) if state.pending else state
     return Decision(state=state, commands=tuple(commands), excluded=mapped.excluded)
 
 
@@ -98,7 +103,8 @@ def release(
 ) -> Decision:
     """Decide about documents that a person released.
 
-    Where more must be read of the order first, they are held once more for that; whatever comes of it is then news.
+    Where more must be read of the order first, they are held once more for that. What settles a contradiction releases
+    them then, and what is to be rebooked is; otherwise what comes of the reading is decided as news.
 
     Args:
         state: The order's state, which knows these documents.
@@ -110,12 +116,13 @@ def release(
     request = wanted_fetch(state, mapping)
     if request is None:
         return decide_again(state, mapping, cause=cause, released=documents, rebook=rebook)
-    why = "what was heard of it contradicts itself" if state.contested is not None else f"it {request.because}"
-    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=f"The order is read once more, because {why}.")
+    lacking = f"The order is read once more, because it {request.because}."
+    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=lacking if state.contested is None else CONTRADICTED)
     commands: list[Command] = []
     for key in documents:
         command = _command(state, Wished(key=key, kind=state.wishes[key].kind, wish=wish), mapping, cause, True)
         assert command is not None
+        command = command.model_copy(update={"adjusting": "rebook"}) if rebook else command
         commands.append(command)
         state = issued(state, command)
     return Decision(state=asked(state, request.fetch_id), commands=tuple(commands), fetches=(request,))

@@ -8,15 +8,17 @@ does not depend on the order of arrival.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum, auto
+from typing import get_args
 from uuid import UUID
 
-from mlc_common.accounting import CreditNote, Invoice, event_id
+from mlc_common.accounting import CreditNote, HoldReason, Invoice, event_id
 from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish, Withdrawn, order_subject
 from mlc_mapper.decision import NotAnOrder
 from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
-from mlc_mapper.state import LastWish, OrderState
+from mlc_mapper.state import LastWish, OrderState, Pending
 from mlc_mapper.woocommerce import facts as facts_of
 from mlc_mapper.woocommerce.order import StoreRefund
 from mlc_mapper.woocommerce.reading import EPOCH
@@ -26,6 +28,9 @@ _OUR_CLOCKS_DIFFER = timedelta(seconds=5)
 
 CONTRADICTION = "contradiction"
 """Why a contested picture is fetched."""
+
+CONTRADICTED = "The order is read once more, because what was heard of it contradicts itself."
+"""Why a document that was released meanwhile is held."""
 
 _REMEMBERED = 64
 """Fetch ids kept per order; forgetting one costs a needless fetch, nothing else."""
@@ -137,14 +142,47 @@ def issued(state: OrderState, command: Command) -> OrderState:
         }
     )
     wishes = {**state.wishes, command.document_key: new}
-    return state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})
+    after = state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})
+    if command.released and isinstance(wish, HeldWish) and wish.reason == HoldReason.TO_BE_READ:
+        return pending(after, _left_to_do(command, wish))
+    return _done_with(after, command.document_key)
+
+
+def _left_to_do(command: Command, wish: HeldWish) -> dict[UUID, Pending]:
+    """What a release leaves to be done when the order is read.
+
+    One that lacks what other rules need is decided as news then: a document keeps how it was commanded, unless it is to
+    be rebooked. The golden records hold that to the letter.
+    """
+    if command.adjusting == "rebook":
+        return {command.document_key: "rebook"}
+    return {command.document_key: "released"} if wish.detail == CONTRADICTED else {}
+
+
+def pending(state: OrderState, asked_for: Mapping[UUID, Pending]) -> OrderState:
+    """The state after this was asked of documents of an order that must be read first."""
+    if not asked_for:
+        return state
+    both = [state.pending, asked_for]
+    merged = {key: max((of[key] for of in both if key in of), key=_MORE.index) for of in both for key in of}
+    return state.model_copy(update={"pending": merged})
+
+
+_MORE = get_args(Pending)
+
+
+def _done_with(state: OrderState, key: UUID) -> OrderState:
+    if key not in state.pending:
+        return state
+    return state.model_copy(update={"pending": {other: of for other, of in state.pending.items() if other != key}})
 
 
 def _resolved(state: OrderState, command: Command) -> OrderState:
     """A person's word about the books is no wish of the store: what was wished stays the last that is known."""
     last, seq = state.wishes.get(command.document_key), max(state.seq, command.seq)
     known = {command.document_key: last.model_copy(update={"seq": command.seq})} if last else {}
-    return state.model_copy(update={"wishes": {**state.wishes, **known}, "seq": seq})
+    after = state.model_copy(update={"wishes": {**state.wishes, **known}, "seq": seq})
+    return _done_with(after, command.document_key)
 
 
 def _booked(command: Command, document: Invoice | CreditNote, last: LastWish | None) -> LastWish:

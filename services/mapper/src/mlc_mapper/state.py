@@ -22,6 +22,11 @@ EVOLVE_VERSION = 3
 """Raised by one whenever ``evolve`` gives another state for the same events."""
 
 
+Pending = Literal["anew", "released", "rebook"]
+"""What is to become of a document once its order is read: book it by the rules of then, command it in any case, correct
+it even where it is posted. Each includes those before it."""
+
+
 class LastWish(Value):
     """The newest command of one document.
 
@@ -74,6 +79,8 @@ class OrderState(Value):
         gone_at: When a snapshot last showed that the store no longer has it.
         seq: Number of the newest command.
         wishes: The newest command of each document key.
+        pending: What was asked of documents while more had to be read of the order; the next decision does it. The log
+            tells it of releases, by their commands; what a replay asked is known here alone.
         asked: Fetches that were asked for, the newest last.
         answered: Fetches whose snapshot was folded, the newest last.
     """
@@ -91,6 +98,7 @@ class OrderState(Value):
     gone_at: datetime | None = None
     seq: int = 0
     wishes: dict[UUID, LastWish] = Field(default_factory=dict)
+    pending: dict[UUID, Pending] = Field(default_factory=dict)
     asked: tuple[UUID, ...] = ()
     answered: tuple[UUID, ...] = ()
 

@@ -12,16 +12,17 @@ from uuid import UUID
 
 from mlc_mapper.decide import decide_again, fetch, release, wanted_fetch
 from mlc_mapper.decision import Decision
-from mlc_mapper.evolve import asked
+from mlc_mapper.evolve import asked, pending
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 
 
 def with_commands(folded: OrderState, known: OrderState | None) -> OrderState:
-    """What the events give, with what was commanded and asked for."""
+    """What the events give, with what was commanded, what waits to be, and what was asked for."""
     if known is None:
         return folded
-    return folded.model_copy(update={"wishes": known.wishes, "seq": known.seq, "asked": known.asked})
+    kept = {"wishes": known.wishes, "seq": known.seq, "pending": known.pending, "asked": known.asked}
+    return folded.model_copy(update=kept)
 
 
 def decide_anew(
@@ -46,11 +47,13 @@ def decide_anew(
     known = [key for key in released if key in state.wishes]
     if known:
         return release(state, mapping, cause=cause, documents=known, rebook=rebook)
-    request = wanted_fetch(state, mapping)
-    if request is not None:  # its answer decides
-        fetches = () if request.fetch_id in state.asked else (request,)
-        return Decision(state=asked(state, request.fetch_id), fetches=fetches)
     again = [key for key, last in state.wishes.items() if last.live] if rebook else []
+    request = wanted_fetch(state, mapping)
+    if request is not None:  # its answer decides, and does what is asked for here
+        fetches = () if request.fetch_id in state.asked else (request,)
+        state = pending(state, dict.fromkeys((key for key in held if key in state.wishes), "anew"))
+        state = pending(state, dict.fromkeys(again, "rebook"))
+        return Decision(state=asked(state, request.fetch_id), fetches=fetches)
     return decide_again(state, mapping, cause=cause, released=again, anew=held, rebook=rebook)
 
 
