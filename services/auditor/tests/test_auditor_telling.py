@@ -216,7 +216,9 @@ async def test_verify_says_ok_and_by_status_what_was_altered(told: Tenant, tmp_p
     assert "the row of the index was changed" in bad.stdout
     assert f"event {event_id('e', 4)}" in bad.stdout
     as_json = await mlc("verify", "--json")
-    (finding,) = json.loads(as_json.stdout)["findings"]
+    report = json.loads(as_json.stdout)
+    assert (report["tenant"], report["from"], report["topic"]) == (told.topics.tenant, None, "")
+    (finding,) = report["findings"]
     assert (as_json.exit_code, finding["what"], finding["offset"]) == (1, "changed_row", 0)
 
 
@@ -226,6 +228,10 @@ async def test_verify_with_another_key_says_whose_signature_it_cannot_prove(told
     found = await mlc("verify", "--public-key", str(tmp_path / "other.pem"))
     assert found.exit_code == 1
     assert "signed with a key that is not known" in found.stdout
+    assert "Not proved" in found.stdout
+    (tmp_path / "junk.pem").write_bytes(b"\xff\xfe no key")
+    junk = await mlc("verify", "--public-key", str(tmp_path / "junk.pem"))
+    assert "junk.pem is no public key of an auditor" in junk.stderr
 
 
 async def test_export_writes_the_file_whole_or_not_at_all(told: Tenant, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ async def _difference(
     # Of the chain itself only where nothing else differs: it differs whenever anything does.
     named = [one.name for one in fields(AuditRow) if getattr(row, one.name) != getattr(expected, one.name)]
     told = [name for name in named if name != "chain"] or named
-    return _at_record(record, What.CHANGED_ROW, f"not as the log says it: {', '.join(told)}")
+    return _at_record(record, What.CHANGED_ROW, f"the log says otherwise in {', '.join(told)}")
 
 
 async def _other_end(

@@ -100,10 +100,8 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for name, item in value.items():
             yield from _texts(item, f"{path}.{name}" if path else str(name))
     else:
-        yield (
-            path,
-            value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False),
-        )  # no money here
+        # No money is here, so that a float may be.
+        yield path, value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _shown(path: str, text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mlc_cli import environment
-from mlc_cli.audit.period import bar, beginning, end
+from mlc_cli.audit.period import bar, period
 from mlc_cli.output import Json, print_json, say, telling_errors
 from mlc_common.audit.export import Form
 from mlc_common.audit.export import export as write_period
@@ -39,7 +39,8 @@ def export(
       mlc audit export --from 2026-11-01 --to 2026-11-30 --out november.csv
     """
     with telling_errors(as_json=as_json):
-        rows = asyncio.run(_export(out, _form(form), beginning(since), end(until), show=not as_json))
+        begins, ends = period(since, until)
+        rows = asyncio.run(_export(out, _form(form), begins, ends, show=not as_json))
         if as_json:
             print_json({"file": str(out), "rows": rows})
         else:

@@ -14,22 +14,18 @@ from mlc_common.errors import ConfigurationError
 _DAY = timedelta(days=1)
 
 
-def beginning(text: str) -> datetime | None:
-    """The instant at which a period begins; None where nothing is said.
+def period(since: str, until: str) -> tuple[datetime | None, datetime | None]:
+    """The instant at which a period begins and the first one after it; None where nothing is said.
+
+    A date stands for the whole of its day.
 
     Raises:
-        ConfigurationError: neither a date nor a time.
+        ConfigurationError: one is neither a date nor a time, or nothing lies between them.
     """
-    return _instant(text, "--from", timedelta())
-
-
-def end(text: str) -> datetime | None:
-    """The first instant after a period: a date stands for the whole of its day.
-
-    Raises:
-        ConfigurationError: neither a date nor a time.
-    """
-    return _instant(text, "--to", _DAY)
+    begins, ends = _instant(since, "--from", timedelta()), _instant(until, "--to", _DAY)
+    if begins and ends and begins >= ends:
+        raise ConfigurationError(f"--from {since} is not before --to {until}; give the earlier one with --from")
+    return begins, ends
 
 
 def _instant(text: str, option: str, whole_day: timedelta) -> datetime | None:
