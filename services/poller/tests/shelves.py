@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlc_common.clock import FixedClock
+from mlc_common.errors import Retryable
 from mlc_common.events import Envelope, OrderSnapshot, decode
+from mlc_common.http import CircuitBreaker
 from mlc_vendors.woocommerce.paging import Page
 from mlc_vendors.woocommerce.walk import OrderWalk, stamp_of
 
@@ -30,6 +32,7 @@ class Shelf:
         orders: What it lists.
         pages_at: When each page of the list was asked for.
         meanwhile: Called with the path of whatever is read, before the answer is made.
+        breaker: As the client's.
     """
 
     def __init__(self, clock: FixedClock, *orders: Json, page_size: int = 50) -> None:
@@ -37,6 +40,7 @@ class Shelf:
         self.orders = list(orders)
         self.pages_at: list[datetime] = []
         self.meanwhile: Callable[[str], Awaitable[None]] = _nothing
+        self.breaker = CircuitBreaker(STORE, failures=5, open_s=30, clock=clock)
         self._page_size = page_size
 
     def walk_orders(self, since: datetime, *, trash: bool) -> OrderWalk:
@@ -90,9 +94,12 @@ class Log:
 
     def __init__(self) -> None:
         self.appended: list[OrderSnapshot] = []
+        self.down = False
 
     async def publish(self, _: str, envelope: Envelope) -> None:
         """As the producer does."""
+        if self.down:
+            raise Retryable("the log did not acknowledge")
         self.appended.append(decode(envelope, OrderSnapshot))
 
     @property

@@ -1,4 +1,5 @@
-"""The poller's tables folded from the log: the furthest cursor, and fetches without an answer."""
+"""The poller's tables folded from the log: the furthest cursor, and fetches without an answer, also of what a walk put
+off."""
 
 from __future__ import annotations
 
@@ -31,8 +32,11 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def polled(until: datetime) -> PollCompleted:
-    return PollCompleted(connection="shop", what="orders", since=NOON, until=until, seen=1, published=1)
+def polled(until: datetime, **put_off: int) -> PollCompleted:
+    fetches = {order_id.removeprefix("order_"): UUID(int=number) for order_id, number in put_off.items()}
+    return PollCompleted(
+        connection="shop", what="orders", since=NOON, until=until, seen=1, published=1, put_off=fetches
+    )
 
 
 def asked(number: int, order_id: str) -> FetchRequested:
@@ -51,11 +55,11 @@ async def test_cursors_and_open_fetches_come_back_however_often_the_log_says_it(
     topics = Topics(tenant)
     await ensure_topics(kafka_bootstrap, topics.all())
     control: list[tuple[Event, str]] = [
-        (polled(NOON + timedelta(hours=1)), "shop:poll:orders"),
+        (polled(NOON + timedelta(hours=1), order_20=5, order_21=6), "shop:poll:orders"),
         (polled(NOON), "shop:poll:orders"),  # a copy that comes late never steps back
         *[(asked(number, order), order_subject("shop", order)) for number, order in ((1, "17"), (2, "17"), (3, "18"))],
     ]
-    raw = [read("17", 1), read("17", None), read("18", 9)]
+    raw = [read("17", 1), read("17", None), read("18", 9), read("20", 5), read("21", None)]
     async with LogProducer(kafka_bootstrap, client_id="test") as log:
         for event, subject in [*control, *control]:
             await log.publish(topics.control, _sent(event, subject))
@@ -67,7 +71,7 @@ async def test_cursors_and_open_fetches_come_back_however_often_the_log_says_it(
 
         assert await store.cursor(pool, "shop", "orders") == NOON + timedelta(hours=1)
         open_now = await store.due(pool, "shop", 10)
-        assert sorted((fetch.fetch_id.int, fetch.order_id) for fetch in open_now) == [(2, "17"), (3, "18")]
+        assert sorted((fetch.fetch_id.int, fetch.order_id) for fetch in open_now) == [(2, "17"), (3, "18"), (6, "21")]
         ends = await ends_of(kafka_bootstrap, topics.control)
         read_to = {part: await positions.load(pool, store.PRODUCER, topics.control, part) for part in ends}
         assert read_to == ends

@@ -43,7 +43,8 @@ async def test_an_answer_is_as_old_as_its_question_however_long_the_store_takes(
         shelf.clock.advance(8)
 
     shelf.meanwhile = slowly
-    await snapshots_of(shelf, log).of_id("17", UUID(int=1))
+    snapshots = snapshots_of(shelf, log)
+    await snapshots.append(await snapshots.of_id("17", UUID(int=1)))
     assert [(one.fetched_at, one.order is not None) for one in log.appended] == [(NOON, known)]
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
 
-from mlc_common.errors import ConfigurationError, Rejected, Retryable, Unconfirmed
+from mlc_common.errors import ConfigurationError, Retryable, Unconfirmed
 from mlc_common.events import PollCompleted
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
@@ -26,7 +26,7 @@ from mlc_poller.connection import open_client
 from mlc_poller.fetches import FetchIntake, answer_due
 from mlc_poller.orders import OrderPoll
 from mlc_poller.settings import PollerSettings
-from mlc_poller.snapshots import Snapshots
+from mlc_poller.snapshots import TROUBLE, Snapshots
 from mlc_poller.webhooks import WebhookCare
 
 _log = structlog.get_logger(__name__)
@@ -160,7 +160,7 @@ class _Pace:
             early.clear()
             try:
                 done = await act()
-            except (Retryable, Rejected, Unconfirmed, ConfigurationError, *UNAVAILABLE) as error:
+            except (*TROUBLE, Unconfirmed, *UNAVAILABLE) as error:
                 _log.warning("poller.postponed", what=what, error=type(error).__name__, detail=str(error))
                 self._count(what, "postponed")
             else:

@@ -1,6 +1,7 @@
 """Takes the mapper's requests for fresh snapshots from the control topic, and answers them.
 
-The consumer only queues them, its position in the same transaction; the poller that leases the connection fetches.
+The consumer only queues them, its position in the same transaction; the poller that leases the connection fetches, and
+reads also what a walk put off.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from mlc_common.errors import ConfigurationError, Rejected, Retryable, Undecodable
+from mlc_common.errors import Undecodable
 from mlc_common.events import FetchRequested, Topics, decode
 from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.records import Record
 from mlc_common.store import outbox, positions
 from mlc_common.store.pool import Pool
 from mlc_poller import store
-from mlc_poller.snapshots import Snapshots
+from mlc_poller.snapshots import TROUBLE, Snapshots
 
 _log = structlog.get_logger(__name__)
 
@@ -68,8 +69,8 @@ async def answer_due(pool: Pool, snapshots: Snapshots) -> int:
     answered = 0
     for fetch in await store.due(pool, snapshots.connection, _BATCH):
         try:
-            await snapshots.of_id(fetch.order_id, fetch.fetch_id)
-        except (Retryable, Rejected, ConfigurationError) as error:
+            await snapshots.append(await snapshots.of_id(fetch.order_id, fetch.fetch_id))
+        except TROUBLE as error:
             wait = min(_FIRST_S * 2**fetch.attempts, _LONGEST_S)
             _log.warning("fetch.postponed", order=fetch.order_id, seconds=wait, error=type(error).__name__)
             await store.postpone(pool, fetch, wait)

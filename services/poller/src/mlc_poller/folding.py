@@ -1,4 +1,4 @@
-"""The poller's tables folded from the log: cursors, and the snapshots that were asked for and never came.
+"""The poller's tables folded from the log: cursors, and the snapshots that were asked for or put off and never came.
 
 Reads the log alone; no store is asked anything (architecture §2, rebuild).
 """
@@ -21,17 +21,17 @@ async def fold(folding: Folding) -> None:
     """Fill cursors and fetches; the poller goes on reading where the control topic ends now."""
     intake = FetchIntake(folding.pool, folding.topics, wake=_nobody)
     async for batch in folding.batches("polls and fetches", folding.topics.control):
-        await _move_cursors(folding, batch)
+        await _fold_polls(folding, batch)
         await intake.handle(folding.topics.control, batch[0].partition, batch)
     async for batch in folding.batches("answered fetches", folding.topics.raw_orders):
         await store.answered(folding.pool, await _answers(folding, batch))
 
 
-async def _move_cursors(folding: Folding, batch: Sequence[Record]) -> None:
+async def _fold_polls(folding: Folding, batch: Sequence[Record]) -> None:
     events = [decode(e, PollCompleted) for e in _readable(batch) if e.type == PollCompleted.event_type]
     async with folding.pool.acquire() as connection, connection.transaction():
         for event in events:
-            await store.move_cursor(connection, event)
+            await store.fold_poll(connection, event)
 
 
 async def _answers(folding: Folding, batch: Sequence[Record]) -> list[UUID]:

@@ -16,12 +16,18 @@ from uuid import UUID
 from mlc_common import crash, exactjson
 from mlc_common.accounting import digest, event_id
 from mlc_common.clock import Clock
+from mlc_common.errors import ConfigurationError, Rejected, Retryable, Undecodable
 from mlc_common.events import OrderSnapshot, Topics, encode, order_subject
 from mlc_common.log import LogProducer
 from mlc_common.telemetry import MetricsRegistry
 from mlc_vendors.woocommerce.client import WooCommerceClient
 
 _REMEMBERED = 20_000
+_TOO_LONG = 18
+"""More digits than an id of a store has."""
+
+TROUBLE = (Retryable, Rejected, ConfigurationError, Undecodable)
+"""What keeps a store, or one order of it, from being read."""
 
 
 @dataclass
@@ -37,33 +43,49 @@ class Snapshots:
     needs: frozenset[str] = frozenset()
     _last: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
-    async def of_listed(self, order: Mapping[str, Any], asked_at: datetime) -> bool:
-        """Append the snapshot of an order that a list answered; False when it says nothing new.
+    async def of_listed(self, order: Mapping[str, Any], asked_at: datetime) -> OrderSnapshot:
+        """The snapshot of an order that a list answered.
 
         Args:
             order: As the list shows it.
             asked_at: When the list was asked, or earlier.
+
+        Raises:
+            ConnectorError: what else belongs to it cannot be read (``TROUBLE``).
         """
-        return await self._append(str(order["id"]), order, asked_at, fetch_id=None)
+        return await self._whole(str(order["id"]), order, asked_at)
 
-    async def of_id(self, order_id: str, fetch_id: UUID) -> None:
-        """Read the order afresh and append its snapshot for the mapper's request; a deleted order is a snapshot too."""
-        asked_at = self.clock.now()
-        await self._append(order_id, await self.client.get_order(int(order_id)), asked_at, fetch_id=fetch_id)
+    async def of_id(self, order_id: str, fetch_id: UUID) -> OrderSnapshot:
+        """Read the order afresh because somebody asked for it; a deleted order is a snapshot too.
 
-    async def _append(
-        self, order_id: str, order: Mapping[str, Any] | None, asked_at: datetime, *, fetch_id: UUID | None
-    ) -> bool:
-        snapshot = OrderSnapshot(
+        Raises:
+            ConnectorError: it cannot be read (``TROUBLE``).
+        """
+        asked_at, number = self.clock.now(), id_of(order_id)
+        order = await self.client.get_order(number) if number else None
+        return await self._whole(order_id, order, asked_at, fetch_id)
+
+    async def _whole(
+        self, order_id: str, order: Mapping[str, Any] | None, asked_at: datetime, fetch_id: UUID | None = None
+    ) -> OrderSnapshot:
+        return OrderSnapshot(
             connection=self.connection,
             order_id=order_id,
             order=dict(order) if order is not None else None,
-            refunds=await self.client.refunds_of(int(order_id)) if order and order.get("refunds") else [],
+            refunds=await self.client.refunds_of(id_of(order_id)) if order and order.get("refunds") else [],
             customer=await self._customer(order),
             products=await self._products(order),
             fetch_id=fetch_id,
             fetched_at=asked_at,
         )
+
+    async def append(self, snapshot: OrderSnapshot) -> bool:
+        """Append a snapshot; False when it says nothing new and nobody asked for it.
+
+        Raises:
+            Retryable: the log did not acknowledge.
+        """
+        order_id, fetch_id = snapshot.order_id, snapshot.fetch_id
         said = digest(exactjson.dumps([snapshot.order, snapshot.refunds, snapshot.customer, snapshot.products]))
         if fetch_id is None and self._last.get(order_id) == said:
             return False
@@ -82,14 +104,13 @@ class Snapshots:
         return True
 
     async def _customer(self, order: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        if "customer" not in self.needs or not order or not order.get("customer_id"):
-            return None
-        return await self.client.get_customer(int(order["customer_id"]))
+        customer_id = id_of(order.get("customer_id")) if "customer" in self.needs and order else 0
+        return await self.client.get_customer(customer_id) if customer_id else None
 
     async def _products(self, order: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-        if "products" not in self.needs or not order:
-            return []
-        ids = {int(line["product_id"]) for line in order.get("line_items", []) if line.get("product_id")}
+        lines = order.get("line_items") if "products" in self.needs and order else None
+        known = [line for line in lines if isinstance(line, Mapping)] if isinstance(lines, list) else []
+        ids = {id_of(line.get("product_id")) for line in known} - {0}
         return await self.client.get_products(sorted(ids)) if ids else []
 
     def _remember(self, order_id: str, said: str) -> None:
@@ -97,3 +118,10 @@ class Snapshots:
         self._last.move_to_end(order_id)
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)
+
+
+def id_of(value: Any) -> int:
+    """A number of the store's; 0 for anything that is none (plugins write what they like); digits in text count."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _TOO_LONG:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**_TOO_LONG else 0

@@ -1,4 +1,5 @@
-"""The poller's rows: cursors (a projection of ``PollCompleted``) and the snapshots that the mapper asked for."""
+"""The poller's rows: cursors (a projection of ``PollCompleted``) and the snapshots to be fetched, which the
+mapper asked for or a walk put off."""
 
 from __future__ import annotations
 
@@ -33,14 +34,14 @@ async def cursor(pool: Pool, connection: str, what: str) -> datetime | None:
 
 
 async def complete(pool: Pool, event: PollCompleted, outgoing: Outgoing) -> None:
-    """Move the cursor and write ``PollCompleted`` to the outbox, in one transaction; a cursor never steps back."""
+    """Fold ``PollCompleted`` and write it to the outbox, in one transaction."""
     async with pool.acquire() as connection, connection.transaction():
-        await move_cursor(connection, event)
+        await fold_poll(connection, event)
         await outbox.add(connection, PRODUCER, [outgoing])
 
 
-async def move_cursor(connection: Connection, event: PollCompleted) -> None:
-    """Fold one ``PollCompleted``, within the caller's transaction; a cursor never steps back."""
+async def fold_poll(connection: Connection, event: PollCompleted) -> None:
+    """Move the cursor, which never steps back, and queue what was put off, within the caller's transaction."""
     await connection.execute(
         """
         insert into poll_cursors as c (connection, what, read_until) values ($1, $2, $3)
@@ -48,14 +49,24 @@ async def move_cursor(connection: Connection, event: PollCompleted) -> None:
         """,
         event.connection, event.what, event.until,
     )  # fmt: skip
+    await _queue(connection, [(fetch_id, event.connection, order_id) for order_id, fetch_id in event.put_off.items()])
 
 
 async def ask(connection: Connection, requests: Sequence[FetchRequested]) -> None:
     """Queue what was asked for, within the caller's transaction; asked twice is fetched once."""
+    await _queue(connection, [(request.fetch_id, request.connection, request.order_id) for request in requests])
+
+
+async def _queue(connection: Connection, fetches: Sequence[tuple[UUID, str, str]]) -> None:
     await connection.executemany(
-        "insert into fetch_queue (fetch_id, connection, order_id) values ($1, $2, $3) on conflict do nothing",
-        [(request.fetch_id, request.connection, request.order_id) for request in requests],
+        "insert into fetch_queue (fetch_id, connection, order_id) values ($1, $2, $3) on conflict do nothing", fetches
     )
+
+
+async def is_asked_for(pool: Pool, connection: str, order_id: str) -> bool:
+    """Whether a snapshot of the order waits to be fetched."""
+    query = "select exists (select from fetch_queue where connection = $1 and order_id = $2)"
+    return bool(await pool.fetchval(query, connection, order_id))
 
 
 async def due(pool: Pool, connection: str, most: int) -> list[Fetch]:

@@ -359,7 +359,11 @@ class RebuildCompleted(Event):
 
 
 class PollCompleted(Event):
-    """A poll window was read whole; the poller's cursor is the fold of these."""
+    """A poll window was read whole; the poller's cursor is the fold of these.
+
+    ``put_off`` names the orders in it that could not be read, each with the ``fetch_id`` of the snapshot that is to
+    be fetched.
+    """
 
     event_type: ClassVar[str] = "mlc.control.poll-completed.v1"
     connection: str
@@ -368,6 +372,7 @@ class PollCompleted(Event):
     until: datetime
     seen: int
     published: int
+    put_off: dict[str, UUID] = Field(default_factory=dict)
 
 
 class WebhookRefused(Event):
