@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 from mlc_common.accounting import (
@@ -53,7 +54,12 @@ Outcome = Sold | HeldWish | Rule
 
 def invoice_key(state: OrderState) -> UUID:
     """The key of the order's invoice."""
-    return document_key(state.flow, "invoice", str(state.order_id))
+    return _key(state.flow, state.order_id)
+
+
+@lru_cache(maxsize=64)  # asked for several times for each event of an order
+def _key(flow: str, order_id: int) -> UUID:
+    return document_key(flow, "invoice", str(order_id))
 
 
 def standing_of(state: OrderState, mapping: Mapping) -> Standing:

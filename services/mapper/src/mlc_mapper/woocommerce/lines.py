@@ -140,8 +140,9 @@ def _line(sold: SoldLine) -> Line:
 
 def says_something(line: StoreLine, currency: str) -> bool:
     """Free items are kept, so that the document shows what was given; empty shipping and fees are not."""
-    money = any(quantise(amount, currency) for amount in (line.subtotal, line.total, line.total_tax))
-    return money or any(tax.total for tax in line.taxes) or (line.kind == "item" and bool(line.quantity))
+    if (line.kind == "item" and line.quantity) or any(tax.total for tax in line.taxes):
+        return True
+    return any(quantise(amount, currency) for amount in (line.subtotal, line.total, line.total_tax))
 
 
 def _sold(line: StoreLine, order: StoreOrder, facts: Facts, mapping: Mapping) -> SoldLine:

@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from pydantic import Field
+
 from mlc_common.accounting import Address, Amount, Value
 
 StoreLineKind = Literal["item", "shipping", "fee"]
@@ -75,7 +77,7 @@ class Buyer(Value):
     company: str = ""
     email: str = ""
     phone: str = ""
-    billing: Address = Address()
+    billing: Address = Field(default_factory=Address)
 
 
 class StoreOrder(Value):

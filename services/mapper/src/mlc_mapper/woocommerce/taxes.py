@@ -72,6 +72,8 @@ def like(sold: Sequence[Tax], amount: Decimal, basis: Decimal, currency: str) ->
 
 def divide(amount: Decimal, shares: Sequence[Decimal], currency: str) -> list[Decimal]:
     """Divide ``amount`` like ``shares``, exactly; shares of both signs keep theirs."""
+    if len(shares) == 1:
+        return [quantise(amount, currency)]
     if all(share >= 0 for share in shares) or all(share <= 0 for share in shares):
         return allocate(amount, [abs(share) for share in shares], currency)
     parts = [quantise(share, currency) for share in shares]

@@ -26,6 +26,8 @@ def plain(value: Any) -> str:
         return str(value)
     if not isinstance(value, str):
         return ""
+    if len(value) <= MAX_TEXT and value.isascii() and value.isprintable() and "  " not in value:
+        return value.strip()  # nearly all there is; what follows would leave it as it is
     line = _SPACE.sub(" ", _BROKEN.sub(_REPLACEMENT, value[: MAX_TEXT * 8])).strip()
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
