@@ -17,7 +17,7 @@ from mlc_mapper.inputs import RawInput
 from mlc_mapper.state import OrderState
 
 from .making import NOW as READ_AT
-from .making import item, mapping, order, refund, shown, snapshot, webhook, with_refunds
+from .making import Json, item, mapping, order, refund, shown, snapshot, webhook, with_refunds
 
 NEW_YORK = mapping(time_zone="America/New_York", cut_over="2025-01-01")
 
@@ -99,6 +99,8 @@ class TestAStoresClockThatIsSetBack:
     ONE = refund(25, "0.10")
     REFUNDED = with_refunds(order(item(2, "1.00"), modified="2026-11-21T00:10:00"), ONE)
 
+    CANCELLED = order(item(2, "1.00"), status="cancelled", modified="2026-11-21T00:10:00")
+
     def sold(self) -> OrderState:
         """An order that is known by its webhook."""
         state = OrderState(flow="web", connection="shop", order_id="17")
@@ -132,6 +134,43 @@ class TestAStoresClockThatIsSetBack:
         early = snapshot(self.REFUNDED, self.ONE, at=READ_AT - timedelta(minutes=1), offset=1)
         decision = self.decided(self.sold(), early)
         assert (decision.fetches, decision.commands) == ((), ())
+
+    @pytest.fixture
+    def settled(self) -> OrderState:
+        """It was cancelled after its clock was set back by twenty minutes, and read once more."""
+        asked = self.decided(self.sold(), snapshot(self.CANCELLED, at=READ_AT + timedelta(minutes=9), offset=1))
+        answer = self.answered(asked, self.CANCELLED, 2)
+        assert [command.wish.wish for command in answer.commands] == ["withdrawn"]
+        return answer.state
+
+    def answered(self, asked: Decision, body: Json, offset: int) -> Decision:
+        (request,) = asked.fetches
+        assert asked.commands == ()
+        at = READ_AT + timedelta(minutes=10 + offset)
+        return self.decided(asked.state, snapshot(body, at=at, offset=offset, fetch_id=request.fetch_id))
+
+    @pytest.mark.parametrize("time", ["00:30:00", "00:20:00"], ids=["the newest of then", "an older one of then"])
+    def test_a_webhook_of_before_that_comes_twice_reverts_nothing(self, settled: OrderState, time: str) -> None:
+        """R7, R11: its time is later than that of the cancellation, and it is earlier all the same."""
+        doubled = webhook(exactjson.dumps(self.SOLD | {"date_modified_gmt": f"2026-11-21T{time}"}), offset=3)
+        asked = self.decided(settled, doubled)
+        again = self.answered(asked, self.CANCELLED, 4)
+        assert again.commands == ()
+        assert self.answered(self.decided(again.state, doubled), self.CANCELLED, 5).commands == (), "however often"
+
+    def test_what_happens_before_the_clock_has_caught_up_is_asked_for_and_booked(self, settled: OrderState) -> None:
+        restored = self.SOLD | {"date_modified_gmt": "2026-11-21T00:15:00"}
+        asked = self.decided(settled, webhook(exactjson.dumps(restored), offset=3))
+        (invoice,) = self.answered(asked, restored, 4).commands
+        assert invoice.wish.wish == "document"
+
+    def test_what_happens_after_it_has_caught_up_is_booked_at_once(self, settled: OrderState) -> None:
+        restored = webhook(exactjson.dumps(self.SOLD | {"date_modified_gmt": "2026-11-21T00:30:01"}), offset=3)
+        (invoice,) = self.decided(settled, restored).commands
+        assert invoice.wish.wish == "document"
+        late = webhook(exactjson.dumps(self.SOLD), offset=4)
+        after = self.decided(self.decided(settled, restored).state, late)
+        assert (after.fetches, after.commands) == ((), ()), "and what is of before is only old"
 
     def test_a_late_webhook_proves_nothing(self) -> None:
         late = webhook(exactjson.dumps(self.REFUNDED), offset=1)

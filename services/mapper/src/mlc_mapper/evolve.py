@@ -2,14 +2,15 @@
 
 The store's modification time orders pictures. Two different pictures of one second cannot be ordered, and neither can
 one that was read later and bears an earlier time: the first stays, contested, until the snapshot arrives that was
-fetched to settle it (architecture §2). Facts are folded from every picture, also from late ones, so that the end state
-does not depend on the order of arrival.
+fetched to settle it (architecture §2). Where that answer bears the earlier time, the store's clock was set back, and
+times up to the one that it overruled order nothing any more. Facts are folded from every picture, also from late ones,
+so that the end state does not depend on the order of arrival.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import get_args
 from uuid import UUID
@@ -83,15 +84,25 @@ def relation(state: OrderState, told: OrderTold) -> Relation:
         return Relation.NEWER
     if new.digest == known.digest:
         return Relation.SAME
-    if EPOCH not in (new.modified, known.modified) and new.modified != known.modified:
-        if new.modified > known.modified:
-            return Relation.NEWER
-        if not _read_later(state, told):
-            return Relation.OLDER
-    elif known.modified == EPOCH:
+    timed = EPOCH not in (new.modified, known.modified)
+    if timed and new.modified < known.modified and not _read_later(state, told):
+        return Relation.OLDER
+    later = known.modified == EPOCH or (timed and new.modified > known.modified)
+    if later and not _may_be_overruled(state, told):
         return Relation.NEWER
     answers = told.fetch_id is not None and told.fetch_id not in state.answered
     return Relation.ANSWER if answers else Relation.CONTRADICTION
+
+
+def _may_be_overruled(state: OrderState, told: OrderTold) -> bool:
+    """Whether a later time may be of before the store's clock was set back: a doubled webhook of then, say."""
+    return state.overruled is not None and EPOCH < told.picture.modified <= state.overruled
+
+
+def _still_overruled(state: OrderState, told: OrderTold) -> datetime | None:
+    """Until when the store's times say nothing, once this picture is the newest one."""
+    latest = max(state.overruled or EPOCH, state.picture.modified if state.picture else EPOCH)
+    return latest if latest > told.picture.modified else None
 
 
 def _read_later(state: OrderState, told: OrderTold) -> bool:
@@ -229,7 +240,7 @@ def _with_order(state: OrderState, told: OrderTold) -> OrderState:
             facts = facts_of.with_account(facts, *account, told.fetched_at)
         update["alive_at"] = max(filter(None, (state.alive_at, told.fetched_at)))
     if stands in (Relation.NEWER, Relation.ANSWER):
-        update |= {"picture": told.picture, "heard_at": told.heard_at}
+        update |= {"picture": told.picture, "heard_at": told.heard_at, "overruled": _still_overruled(state, told)}
     if stands is Relation.NEWER:
         update["contested"] = None
     elif stands is Relation.CONTRADICTION:

@@ -71,6 +71,9 @@ class OrderState(Value):
         order_id: The store's own id of the order.
         picture: The newest picture of the order.
         heard_at: When we heard of that picture.
+        overruled: The time, by the store's clock, of what the answer to a fetch overruled with an earlier one: its
+            clock was set back, and what bears a time up to then may be of before or after. None where it was not, and
+            once the newest picture is later.
         contested: The fetch that settles whether that picture or another, which contradicts it, is what the store has;
             None where nothing contradicts it. Until then nothing is decided: the facts are of both.
         facts: What stays fixed over all pictures.
@@ -91,6 +94,7 @@ class OrderState(Value):
     order_id: int
     picture: Picture | None = None
     heard_at: datetime | None = None
+    overruled: datetime | None = None
     contested: UUID | None = None
     facts: Facts = Facts()
     refunds: tuple[StoreRefund, ...] = ()
