@@ -34,7 +34,7 @@ from mlc_mapper.emitting import Because, Emission, lane_of
 from mlc_mapper.flows import Flow, Flows
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.replays import store as replays
-from mlc_mapper.state import EVOLVE_VERSION, OrderState
+from mlc_mapper.state import OrderState
 from mlc_mapper.store import StateTable, StoredState
 
 _log = structlog.get_logger(__name__)
@@ -55,11 +55,6 @@ class _Asked:
     flow: Flow
     stored: StoredState
     state: OrderState
-
-    @property
-    def needs_the_log(self) -> bool:
-        """Whether the state is not what the order's events make of it today."""
-        return bool(self.stored.defect) or self.stored.evolve_version != EVOLVE_VERSION
 
     @property
     def because(self) -> Because:
@@ -130,7 +125,7 @@ class ControlFold:
         except Refused as refusal:
             await requests.answer(connection, _answer(event, note=str(refusal)))
             raise
-        if isinstance(event, ReleaseRequested) and asked.needs_the_log:
+        if isinstance(event, ReleaseRequested) and asked.stored.waits:
             await replays.ask(connection, _of_one_order(event), event.documents)
             return
         decision, defect = self._decide(asked)
