@@ -14,8 +14,8 @@ from mlc_common.runtime import Records
 from mlc_common.store.outbox import is_empty, publish_pending
 from mlc_common.store.pool import UNAVAILABLE
 
-PATIENCE_S = 5.0
-"""A command whose work is done ends soon, whatever the broker does."""
+PATIENCE_S = 15.0
+"""A command whose work is done ends soon, whatever the broker does; one that refuses is known in two seconds."""
 
 
 async def told(records: Records, within_s: float = PATIENCE_S) -> bool:
