@@ -96,7 +96,7 @@ class OrderState(Value):
     heard_at: datetime | None = None
     overruled: datetime | None = None
     contested: UUID | None = None
-    facts: Facts = Facts()
+    facts: Facts = Field(default_factory=Facts)
     refunds: tuple[StoreRefund, ...] = ()
     alive_at: datetime | None = None
     gone_at: datetime | None = None
