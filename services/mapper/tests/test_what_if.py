@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from mlc_common.accounting import document_key
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import ReplayRequested, order_subject
+from mlc_common.log import Record
 from mlc_common.store.posting_queue import add_commands
-from mlc_mapper import whatif
+from mlc_mapper import refold, whatif
 from mlc_mapper.mapping import load
+from mlc_mapper.state import OrderState
+from mlc_mapper.store import StoredState
 from mlc_mapper.whatif import WhatIf
 
 from .livelog import ERP, STORE, LiveLog
@@ -62,6 +66,30 @@ async def test_a_proposed_mapping_is_compared_document_by_document(
     accounts = {one["account"]: (one["from"], one["to"]) for one in sums["accounts"]}
     assert accounts == {"4711": ("120.00", "0.00"), "4712": ("0.00", "20.00"), "4799": ("0.00", "120.00")}
     assert (await live.commands(), await live.states()) == before, "a look changes nothing"
+
+
+async def test_memory_holds_a_batch_of_events_and_a_page_of_orders_however_many_there_are(
+    live: LiveLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refold, "BATCH", 4)
+    monkeypatch.setattr(whatif, "PAGE", 4)
+    await live.apply(NO_CUPS)
+    await live.turn()
+    for number in range(100, 140):
+        await live.hears(order(MUG, order_id=number))
+    held: list[tuple[str, int]] = []
+
+    def alive() -> int:
+        return sum(type(one) in (OrderState, StoredState, Record) for one in gc.get_objects())
+
+    def told(phase: str, _done: int, _of: int) -> None:
+        held.append((phase, alive() - before))
+
+    gc.collect()
+    before, look = alive(), WhatIf(live.pool, live.brokers, live.topics, told=told)
+    assert sum([1 async for _ in look.mapping(load(WITH_CUPS))]) == 40
+    assert {phase for phase, _ in held} == {"read", "decided"}
+    assert max(count for _, count in held) <= 12, "records or states of one batch, and what comes next"
 
 
 async def test_the_mapping_in_force_differs_from_itself_in_nothing(live: LiveLog) -> None:
