@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.processes import ForgedProcess, ForgedRehearsal
+from chaos.tasks import ASK
 
 _LOOK_S = 0.05
 _AGAIN_S = 0.3
 _SAID = 700
+_TELLING_S = 1.0
 
 
 @dataclass
@@ -93,6 +95,12 @@ class Crew:
         self.healed = True
         for name in self.names:
             self._of(name).thaw()
+
+    async def tell_tasks(self) -> None:
+        """Let every process write into its log where its tasks stand."""
+        for name in self.names:
+            self._of(name).send(ASK)
+        await asyncio.sleep(_TELLING_S)
 
     def _of(self, part: str) -> ForgedProcess:
         process = self.rig.parts[part]

@@ -128,9 +128,11 @@ def _redirect(asked: dict[str, Any]) -> None:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    from chaos.tasks import tell_when_asked
     from mlc_common import crash
 
     crash.arm(os.environ)
+    tell_when_asked()
 
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND

@@ -127,6 +127,7 @@ async def _rest(rig: ForgedRehearsal, crew: Crew, orders: int) -> tuple[list[str
     try:
         return [], await Quiet.wait(rig, crew, within_s=_REST_S + _REST_PER_ORDER_S * orders)
     except NotAtRest as why:
+        await crew.tell_tasks()
         return [f"it does not come to rest: {why}"], Counter()
 
 
