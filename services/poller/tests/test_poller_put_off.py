@@ -41,7 +41,9 @@ class Poller:
         self.snapshots = Snapshots(
             client, cast(Any, self.log), TOPICS, STORE, clock, metrics=MetricsRegistry(), needs=BOTH
         )
-        self.poll = OrderPoll(pool, client, self.snapshots, TOPICS, STORE, clock, since=clock.now() - 2 * DAY)
+        self.poll = OrderPoll(
+            pool, client, self.snapshots, TOPICS, STORE, clock, flows={"web": (clock.now() - DAY).date()}
+        )
 
     async def waiting(self) -> list[str]:
         return [fetch.order_id for fetch in await store.due(self.pool, STORE, 10)]

@@ -63,7 +63,13 @@ async def test_what_a_walk_takes_is_as_old_as_the_question_for_its_page(page_siz
 
     shelf.meanwhile = a_second_each
     poll = OrderPoll(
-        cast(Any, None), cast(Any, shelf), snapshots_of(shelf, log), TOPICS, STORE, shelf.clock, since=NOON - 2 * DAY
+        cast(Any, None),
+        cast(Any, shelf),
+        snapshots_of(shelf, log),
+        TOPICS,
+        STORE,
+        shelf.clock,
+        flows={"web": (NOON - DAY).date()},
     )
     await poll.sweep()
     assert len(log.appended) == len(orders)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import structlog
 
@@ -35,16 +35,19 @@ _RENEWALS = 3
 """How often a lease is renewed before it would run out."""
 
 _FETCH_IDLE_S = 1.0
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Served:
-    """A store connection and what its flows need of it."""
+    """A store connection and what its flows need of it.
+
+    Another flow, or another cut-over, is another ``Served`` although the store is read in the same way: what was
+    appended before it must be appended again.
+    """
 
     connection: Connection
     needs: frozenset[str]
-    since: date
+    flows: frozenset[tuple[str, date | None]]
 
 
 async def run(runtime: Runtime) -> None:
@@ -78,13 +81,12 @@ async def _wanted(runtime: Runtime) -> Mapping[str, Served]:
     for mapping in await mappings.current(runtime.pool):
         flows.setdefault(mapping.store, []).append(mapping)
     known = await connections.list_all(runtime.pool, ConnectionKind.WOOCOMMERCE)
-    return {each.id: _served(each, flows[each.id], runtime) for each in known if each.id in flows}
+    return {each.id: _served(each, flows[each.id]) for each in known if each.id in flows}
 
 
-def _served(connection: Connection, flows: list[mappings.AppliedMapping], runtime: Runtime) -> Served:
+def _served(connection: Connection, flows: list[mappings.AppliedMapping]) -> Served:
     needs = frozenset(need for flow in flows for need in flow.needs)
-    since = min((flow.since for flow in flows if flow.since), default=runtime.clock.now().date())
-    return Served(connection, needs, since)
+    return Served(connection, needs, frozenset((flow.flow, flow.since) for flow in flows))
 
 
 async def _while_leased(served: Served, runtime: Runtime, settings: PollerSettings, asked: asyncio.Event) -> None:
@@ -119,7 +121,7 @@ async def _work(served: Served, runtime: Runtime, settings: PollerSettings, aske
             runtime.topics,
             connection,
             clock,
-            since=datetime.combine(served.since, time.min, UTC) - _DAY,
+            flows={flow: since or clock.now().date() for flow, since in served.flows},
             overlap=timedelta(seconds=settings.poller_overlap_seconds),
             lookback=timedelta(days=settings.poller_sweep_days),
         )
@@ -136,6 +138,7 @@ async def _work(served: Served, runtime: Runtime, settings: PollerSettings, aske
             group.create_task(pace.every(settings.poller_webhook_seconds, "webhooks", care_for_webhooks))
             group.create_task(pace.every(settings.poller_interval_seconds, "orders", poll.poll, due=poll_due))
             group.create_task(pace.every(settings.poller_sweep_seconds, "orders-sweep", poll.sweep))
+            group.create_task(pace.every(settings.poller_interval_seconds, "orders-backfill", poll.backfill))
             group.create_task(_answer(runtime, snapshots, asked))
 
 
@@ -150,11 +153,18 @@ class _Pace:
         self,
         seconds: float,
         what: str,
-        act: Callable[[], Awaitable[PollCompleted | bool]],
+        act: Callable[[], Awaitable[PollCompleted | bool | None]],
         *,
         due: asyncio.Event | None = None,
     ) -> None:
-        """Now, every ``seconds`` and when ``due`` says so; trouble of the other side is said and waited out."""
+        """Now, every ``seconds`` and when ``due`` says so; trouble of the other side is said and waited out.
+
+        Args:
+            seconds: How often.
+            what: What it is called.
+            act: Does it; None = there was nothing to do.
+            due: Set when it is to be done early.
+        """
         early = due or asyncio.Event()
         while True:
             early.clear()
@@ -164,7 +174,8 @@ class _Pace:
                 _log.warning("poller.postponed", what=what, error=type(error).__name__, detail=str(error))
                 self._count(what, "postponed")
             else:
-                self._count(what, "done")
+                if done is not None:
+                    self._count(what, "done")
                 if isinstance(done, PollCompleted):
                     cursor = self.runtime.metrics.poll_cursor_seconds.labels(self.connection, what)
                     cursor.set(done.until.timestamp())

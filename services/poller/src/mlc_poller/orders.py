@@ -2,14 +2,17 @@
 
 The cursor is the store's own time up to which everything was read; every walk begins some minutes before it. It
 moves only when a walk was read whole and everything in it is on the log (``PollCompleted``). An order that cannot be
-read is put off, so that it keeps nobody else's from being read; a store that cannot be read postpones the walk.
+read is put off, so that it keeps nobody else's from being read; a store that cannot be read postpones the walk. A flow
+that begins later than the polling, or further back, is read for once from its cut-over, and the log says that it was.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 import structlog
@@ -21,10 +24,13 @@ from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Pool
 from mlc_poller import store
 from mlc_poller.snapshots import TROUBLE, Snapshots, id_of
+from mlc_poller.store import Backfill
 from mlc_vendors.woocommerce.client import WooCommerceClient
 from mlc_vendors.woocommerce.paging import LARGEST_PAGE
 
 _log = structlog.get_logger(__name__)
+
+_NO_FLOWS: Mapping[str, date] = MappingProxyType({})
 
 
 @dataclass
@@ -32,7 +38,8 @@ class OrderPoll:
     """The polling of one store connection's orders.
 
     Attributes:
-        since: Where the very first poll begins (the flows' cut-over, in UTC).
+        flows: The flows of this store, each with its cut-over date. They must be these for as long as ``snapshots``
+            lives, which appends nothing twice: a flow that is new, or begins earlier, has missed what it remembers.
         overlap: How far before the cursor each walk begins.
         lookback: How far back the slow sweep goes, for what changes without a trace (a deleted refund).
     """
@@ -43,21 +50,39 @@ class OrderPoll:
     topics: Topics
     connection: str
     clock: Clock
-    since: datetime
+    flows: Mapping[str, date]
     overlap: timedelta = timedelta(minutes=3)
     lookback: timedelta = timedelta(days=14)
 
     async def poll(self) -> PollCompleted:
-        """Read everything modified since shortly before the cursor; the event that was written."""
+        """Read everything modified since shortly before the cursor; the first time, since the earliest cut-over."""
         cursor = await store.cursor(self.pool, self.connection, "orders")
-        return await self._walk("orders", cursor - self.overlap if cursor else self.since)
+        if cursor is None:
+            return await self._walk("orders", _start(self.flows), reads_for=self.flows)
+        return await self._walk("orders", cursor - self.overlap)
 
     async def sweep(self) -> PollCompleted:
         """Read the last days again, whatever the cursor says."""
-        start = max(self.since, self.clock.now() - self.lookback)
-        return await self._walk("orders-sweep", start)
+        return await self._walk("orders-sweep", max(_start(self.flows), self.clock.now() - self.lookback))
 
-    async def _walk(self, what: str, since: datetime) -> PollCompleted:
+    async def backfill(self) -> PollCompleted | None:
+        """Read once from their cut-over for flows that came, or whose cut-over moved, after the first poll.
+
+        Returns:
+            The event that was written; None where there is no such flow, or the first poll is still to read for all.
+        """
+        if await store.cursor(self.pool, self.connection, "orders") is None:
+            return None
+        last = await store.last_backfills(self.pool)
+        # The last one alone counts: meanwhile another cut-over, or another store, may have left orders out.
+        lacking = {
+            flow: since
+            for flow, since in self.flows.items()
+            if flow not in last or (last[flow].connection, last[flow].since) != (self.connection, since)
+        }
+        return await self._walk("orders-backfill", _start(lacking), reads_for=lacking) if lacking else None
+
+    async def _walk(self, what: str, since: datetime, *, reads_for: Mapping[str, date] = _NO_FLOWS) -> PollCompleted:
         seen = published = 0
         walk = self.client.walk_orders(since, trash=True)  # those in the trash must be asked for by name
         # The walk hands out one order after the other. Its page was asked for when the first order of it was, which is
@@ -82,17 +107,32 @@ class OrderPoll:
             published=published,
             put_off=put_off,
         )
+        backfills = [
+            event.model_copy(update={"what": one.what, "until": one.at, "put_off": {}})
+            for one in await self._backfills(reads_for)
+        ]
+        await store.complete(self.pool, [(one, self._outgoing(one)) for one in (event, *backfills)])
+        _log.info("poll.completed", connection=self.connection, what=what, seen=seen, published=published)
+        return event
+
+    async def _backfills(self, flows: Mapping[str, date]) -> list[Backfill]:
+        """That these flows were read for now; later than whatever was before, although our clock was set back."""
+        if not flows:
+            return []
+        last = await store.last_backfills(self.pool)
+        at = max([self.clock.now(), *(one.at + timedelta(microseconds=1) for one in last.values())])
+        return [Backfill(flow, self.connection, since, at) for flow, since in flows.items()]
+
+    def _outgoing(self, event: PollCompleted) -> Outgoing:
         now = self.clock.now()
         envelope = encode(
             event,
-            event_id=event_id(self.connection, what, since.isoformat(), now.isoformat()),
-            subject=f"{self.connection}:poll:{what}",
+            event_id=event_id(self.connection, event.what, event.since.isoformat(), now.isoformat()),
+            subject=f"{self.connection}:poll:{event.what}",
             source=f"/{self.topics.tenant}/poller",
             time=now,
         )
-        await store.complete(self.pool, event, Outgoing(self.topics.control, envelope))
-        _log.info("poll.completed", connection=self.connection, what=what, seen=seen, published=published)
-        return event
+        return Outgoing(self.topics.control, envelope)
 
     async def _put_off(self, order_id: str, error: Exception) -> dict[str, UUID]:
         """The fetch that reads an order later; none where it waits for one already.
@@ -107,3 +147,8 @@ class OrderPoll:
             return {}
         subject = order_subject(self.connection, order_id)
         return {order_id: event_id("fetch", subject, "put off", self.clock.now().isoformat())}
+
+
+def _start(flows: Mapping[str, date]) -> datetime:
+    """Where to begin to read for flows: a day before the earliest cut-over, which is a date in the store's zone."""
+    return datetime.combine(min(flows.values()), time.min, UTC) - timedelta(days=1)

@@ -1,11 +1,12 @@
-"""The poller's rows: cursors (a projection of ``PollCompleted``) and the snapshots to be fetched, which the
-mapper asked for or a walk put off."""
+"""The poller's rows: cursors and backfills, a projection of ``PollCompleted``, and the snapshots to be fetched, which
+the mapper asked for or a walk put off.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from mlc_common.events import FetchRequested, PollCompleted
@@ -14,6 +15,22 @@ from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Connection, Pool
 
 PRODUCER = "poller"
+_BACKFILL = "orders-backfill:"
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A store was read for a flow from its cut-over on; ``at`` orders the backfills of a flow, and means no more."""
+
+    flow: str
+    connection: str
+    since: date
+    at: datetime
+
+    @property
+    def what(self) -> str:
+        """What the log and the cursors call it."""
+        return f"{_BACKFILL}{self.since.isoformat()}:{self.flow}"
 
 
 @dataclass(frozen=True)
@@ -33,11 +50,25 @@ async def cursor(pool: Pool, connection: str, what: str) -> datetime | None:
     return found
 
 
-async def complete(pool: Pool, event: PollCompleted, outgoing: Outgoing) -> None:
-    """Fold ``PollCompleted`` and write it to the outbox, in one transaction."""
+async def last_backfills(pool: Pool) -> dict[str, Backfill]:
+    """Which store was read for each flow last, and from which cut-over."""
+    rows = await pool.fetch(
+        "select connection, what, read_until from poll_cursors where starts_with(what, $1) order by read_until",
+        _BACKFILL,
+    )
+    found: dict[str, Backfill] = {}
+    for row in rows:
+        since, _, flow = row["what"].removeprefix(_BACKFILL).partition(":")
+        found[flow] = Backfill(flow, row["connection"], date.fromisoformat(since), row["read_until"])
+    return found
+
+
+async def complete(pool: Pool, done: Sequence[tuple[PollCompleted, Outgoing]]) -> None:
+    """Fold each ``PollCompleted`` and write it to the outbox, all in one transaction."""
     async with pool.acquire() as connection, connection.transaction():
-        await fold_poll(connection, event)
-        await outbox.add(connection, PRODUCER, [outgoing])
+        for event, _ in done:
+            await fold_poll(connection, event)
+        await outbox.add(connection, PRODUCER, [outgoing for _, outgoing in done])
 
 
 async def fold_poll(connection: Connection, event: PollCompleted) -> None:
