@@ -199,6 +199,29 @@ async def test_what_the_client_library_took_out_of_its_buffer_and_lost_is_read_a
     assert lost == [["a", "b"]]
 
 
+async def test_a_client_that_stands_still_while_the_log_has_more_begins_anew(
+    start: Start, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever keeps it: nothing is lost by it, and nobody has to restart the process."""
+    stuck = asyncio.Event()
+    getmany = AIOKafkaConsumer.getmany
+
+    async def hangs_once(*args: Any, **named: Any) -> Any:
+        if recorder.handled and not stuck.is_set():
+            stuck.set()
+            await asyncio.Event().wait()
+        return await getmany(*args, **named)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", hangs_once)
+    recorder = Recorder()
+    await publish("a")
+    start(recorder, Hurries())
+    await recorder.until("a")
+    await stuck.wait()
+    await publish("b")
+    await recorder.until("a", "b")
+
+
 async def test_positions_survive_a_restart_and_kafkas_own_do_not_count(start: Start, publish: Publish) -> None:
     recorder = Recorder()
     await publish("a", "b", "c")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, Protocol
 
 import structlog
@@ -25,6 +25,7 @@ from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError, Retryable
 from mlc_common.log.access import broker_security
 from mlc_common.log.admin import RECORD_LIMIT
+from mlc_common.log.reader import ends_of
 from mlc_common.log.records import Record
 from mlc_common.store.pool import UNAVAILABLE
 from mlc_common.store.positions import Overtaken
@@ -36,6 +37,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _COMMIT_EVERY_S = 5.0
 LOOK_BACK_S = 5.0
 """How often is looked whether something was read and never handed over."""
+
+_LOOKS_AT_THE_END = 6
+"""Every how many of these the end of the log is asked for; twice without progress, and the reading begins anew."""
 
 _POLL_MS = 200
 _HEARTBEATS = 3.3  # within one session, so that one that is lost costs no partition
@@ -103,6 +107,8 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         self._sought: dict[TopicPartition, int] = {}
         self._stands: dict[TopicPartition, int] = {}
         self._batches, self._at_work = 0, False
+        self._behind: tuple[int, dict[TopicPartition, int]] = (0, {})
+        self._bootstrap = bootstrap
         self._committed_at = clock.monotonic()
         self._ready: asyncio.Event | None = None
         self._broker = KafkaBroker(
@@ -167,12 +173,16 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         """Go back to where the handler stands, where the client library has gone past it without handing anything over.
 
         It moves on when it takes records out of its buffer. An error in that very moment, as a broker that crashed may
-        cause, loses them: the next record of the partition would show it, and there may be none for days.
+        cause, loses them: the next record of the partition would show it, and there may be none for days. And begin the
+        reading anew where the client stands still for whatever reason of its own while the log has more.
         """
         before: tuple[int, dict[TopicPartition, int]] = (0, {})
-        while True:
+        for look in count(1):
             await self._clock.sleep(LOOK_BACK_S)
             try:
+                if look % _LOOKS_AT_THE_END == 0 and await self._stands_still():
+                    _log.warning("consumer.starts_anew", group=self._group)
+                    await self._start_anew()
                 past = await self._gone_past()
                 if past and not self._at_work and (self._batches, past) == before:
                     for at, stands in past.items():
@@ -191,6 +201,35 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                     if await self._consumer.position(at) > stands:
                         past[at] = stands
         return past
+
+    async def _stands_still(self) -> bool:
+        """Whether the log has had more for two looks, and nobody has handled anything of it in between."""
+        before, self._behind = self._behind, (self._batches, {})
+        if self._at_work or not self._stands:
+            return False
+        try:
+            behind = await self._how_far_behind()
+        except (Retryable, KafkaError, *UNAVAILABLE):
+            return False  # a lost server is waited for where it is needed
+        self._behind = (self._batches, behind)
+        return before[0] == self._batches and bool(before[1].items() & behind.items())
+
+    async def _how_far_behind(self) -> dict[TopicPartition, int]:
+        """Where the handler stands in each partition that has more."""
+        found = {}
+        for topic, parts in groupby(sorted(self._stands), key=lambda at: at.topic):
+            ends = await ends_of(self._bootstrap, topic)
+            for at in parts:
+                stands = await self._handler.position(topic, at.partition)
+                if stands < ends.get(at.partition, 0):
+                    found[at] = stands
+        return found
+
+    async def _start_anew(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_PAUSE_S):
+                await self._broker.stop()
+        await self._until_started()
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Nothing to do: a batch in work fails its compare-and-set if another is faster."""
