@@ -17,7 +17,7 @@ from mlc_mapper.replays.worker import Replays
 async def main(brokers: str, dsn: str, tenant: str) -> None:
     """Work off what waits."""
     pool = await connect(dsn, application="replaying", most=3)
-    turns = Turns(pool, f"child {os.getpid()}", 0.5)
+    turns = Turns(pool, f"child {os.getpid()}", 30.0)
     clock, metrics = SystemClock(), MetricsRegistry()
     replays = Replays(pool, Topics(tenant), clock, metrics, brokers=brokers, turns=turns, wake=lambda: None)
     await replays.work_off()
