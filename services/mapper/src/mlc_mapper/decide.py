@@ -20,7 +20,7 @@ from mlc_common.events import (
     order_subject,
 )
 from mlc_mapper.decision import Decision, NotAnOrder
-from mlc_mapper.evolve import CONTRADICTED, CONTRADICTION, asked, fetch_id, fold, issued
+from mlc_mapper.evolve import CONTRADICTION, asked, fetch_id, fold, issued
 from mlc_mapper.inputs import RawInput
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
@@ -103,8 +103,7 @@ def release(
 ) -> Decision:
     """Decide about documents that a person released.
 
-    Where more must be read of the order first, they are held once more for that. What settles a contradiction releases
-    them then, and what is to be rebooked is; otherwise what comes of the reading is decided as news.
+    Where more must be read of the order first, they are held once more for that, and released by what comes of it.
 
     Args:
         state: The order's state, which knows these documents.
@@ -116,8 +115,8 @@ def release(
     request = wanted_fetch(state, mapping)
     if request is None:
         return decide_again(state, mapping, cause=cause, released=documents, rebook=rebook)
-    lacking = f"The order is read once more, because it {request.because}."
-    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=lacking if state.contested is None else CONTRADICTED)
+    why = "what was heard of it contradicts itself" if state.contested is not None else f"it {request.because}"
+    wish = HeldWish(reason=HoldReason.TO_BE_READ, detail=f"The order is read once more, because {why}.")
     commands: list[Command] = []
     for key in documents:
         command = _command(state, Wished(key=key, kind=state.wishes[key].kind, wish=wish), mapping, cause, True)

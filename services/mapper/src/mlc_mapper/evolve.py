@@ -30,9 +30,6 @@ _OUR_CLOCKS_DIFFER = timedelta(seconds=5)
 CONTRADICTION = "contradiction"
 """Why a contested picture is fetched."""
 
-CONTRADICTED = "The order is read once more, because what was heard of it contradicts itself."
-"""Why a document that was released meanwhile is held."""
-
 _REMEMBERED = 64
 """Fetch ids kept per order; forgetting one costs a needless fetch, nothing else."""
 
@@ -155,19 +152,8 @@ def issued(state: OrderState, command: Command) -> OrderState:
     wishes = {**state.wishes, command.document_key: new}
     after = state.model_copy(update={"wishes": wishes, "seq": max(state.seq, command.seq)})
     if command.released and isinstance(wish, HeldWish) and wish.reason == HoldReason.TO_BE_READ:
-        return pending(after, _left_to_do(command, wish))
+        return pending(after, {command.document_key: "rebook" if command.adjusting == "rebook" else "released"})
     return _done_with(after, command.document_key)
-
-
-def _left_to_do(command: Command, wish: HeldWish) -> dict[UUID, Pending]:
-    """What a release leaves to be done when the order is read.
-
-    One that lacks what other rules need is decided as news then: a document keeps how it was commanded, unless it is to
-    be rebooked. The golden records hold that to the letter.
-    """
-    if command.adjusting == "rebook":
-        return {command.document_key: "rebook"}
-    return {command.document_key: "released"} if wish.detail == CONTRADICTED else {}
 
 
 def pending(state: OrderState, asked_for: Mapping[UUID, Pending]) -> OrderState:
