@@ -29,7 +29,7 @@ class Wire(Protocol):
 
 @dataclass
 class FakeGateway:
-    """See ``mlc_common.posting.gateway.ErpGateway``."""
+    """See ``mlc_common.posting.gateway.ErpGateway``. The ERP refuses to post what ``refuses`` names by reference."""
 
     erp: FakeErp
     wire: Wire
@@ -38,6 +38,7 @@ class FakeGateway:
     closed_for: float = 0.0
     project: str = "P1"
     bases: list[Plan | None] = field(default_factory=list)
+    refuses: frozenset[str] = frozenset()
 
     def open_for(self) -> float:
         """See ``ErpGateway``."""
@@ -83,8 +84,13 @@ class FakeGateway:
 
     async def finalise(self, document: BillingDocument, plan: Plan, found: Found) -> Mapping[str, str]:
         """See ``ErpGateway``."""
-        await self.wire.write("finalise", lambda: self.erp.finalise(found.handle))
+        await self.wire.write("finalise", lambda: self._post(plan.reference, found.handle))
         return {"run": "1"}
+
+    def _post(self, reference: str, handle: str) -> None:
+        if reference in self.refuses:
+            raise Held(HoldReason.PERIOD_CLOSED, f"The period of {reference} is closed.")
+        self.erp.finalise(handle)
 
     async def verify(self, document: BillingDocument, plan: Plan) -> Mapping[str, str]:
         """See ``ErpGateway``."""

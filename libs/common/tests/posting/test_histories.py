@@ -384,6 +384,96 @@ def _placed(command: Command, project: str) -> Command:
     return command.model_copy(update={"wish": wish})
 
 
+# -- another reference
+
+
+@path()
+async def renumbered_with_a_held_draft(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.invoice("100.00"))
+    await bench.settle(order.renumbered().invoice("100.00", released=True))
+
+
+@path()
+async def renumbered_after_a_posting_by_hand(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.invoice("100.00"))
+    bench.erp.finalise(REFERENCE)
+    await bench.settle(order.renumbered().invoice("100.00", released=True))
+
+
+@path()
+async def renumbered_after_an_altered_draft_was_posted_by_hand(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.invoice("100.00"))
+    bench.erp.amend(REFERENCE, order.bill("90.00"))
+    bench.erp.finalise(REFERENCE)
+    await bench.settle(order.renumbered().invoice("100.00"))
+    bench.erp.remove(REFERENCE)
+    await bench.settle(order.invoice("100.00", released=True))
+
+
+@path()
+async def renumbered_beside_somebody_elses(bench: RecordedBench, order: Order) -> None:
+    bench.erp.foreign(REFERENCE, order.bill("55.00"), posted=True)
+    await bench.settle(order.invoice("100.00"))
+    await bench.settle(order.renumbered().invoice("100.00"))
+    await bench.settle(order.invoice("100.00", released=True))
+
+
+@path()
+async def renumbered_while_a_create_was_on_its_way(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["create"] = ["late"]
+    bench.add(order.invoice("100.00"))
+    await bench.once()
+    await bench.settle(order.renumbered().invoice("100.00"))
+
+
+@path()
+async def renumbered_and_called_absent(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.invoice("100.00"))
+    bench.wire.script["find"] = [refused()]
+    await bench.settle(order.renumbered().invoice("100.00"))
+    await bench.settle(order.resolve("absent"))
+
+
+@path()
+async def refund_renumbered_with_a_held_draft(bench: RecordedBench, order: Order) -> None:
+    bench.wire.script["finalise"] = [None, refused()]
+    await bench.settle(order.invoice("100.00"), order.credit("30.00"))
+    await bench.settle(order.renumbered().credit("30.00", released=True))
+
+
+@path()
+async def cancelled_with_a_held_difference(bench: RecordedBench, order: Order) -> None:
+    order = editable()
+    await bench.settle(order.invoice("100.00"))
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.invoice("120.00"))
+    await bench.settle(order.withdraw())
+
+
+@path()
+async def cancelled_after_a_difference_was_posted_by_hand(bench: RecordedBench, order: Order) -> None:
+    order = editable()
+    await bench.settle(order.invoice("100.00"))
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.invoice("120.00"))
+    bench.erp.finalise(f"{REFERENCE}-A1")
+    await bench.settle(order.withdraw())
+
+
+@path()
+async def back_after_a_cancellation_was_posted_by_hand(bench: RecordedBench, order: Order) -> None:
+    order = editable()
+    await bench.settle(order.invoice("100.00"))
+    bench.wire.script["finalise"] = [refused()]
+    await bench.settle(order.withdraw())
+    bench.erp.finalise(f"{REFERENCE}-X1")
+    await bench.settle(order.invoice("80.00"))
+
+
 # -- a person's word
 
 

@@ -5,7 +5,7 @@ A failing run is given by its arguments; ``World(..., trace=[])`` shows it step 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from random import Random
 
@@ -38,6 +38,19 @@ def arriving(commands: Sequence[Command], points: Sequence[int]) -> list[tuple[i
     return [(0, commands[:1]), *((point, [command]) for point, command in zip(points, commands[1:], strict=True))]
 
 
+def world_of(
+    scenario: Scenario,
+    points: Sequence[int],
+    faults: Mapping[int, str],
+    dialect: Dialect,
+    lag: float,
+    seed: int | None = None,
+) -> World:
+    """A world in which the commands come after so many points; not yet run."""
+    arrivals = arriving(scenario.commands, points)
+    return World(arrivals, faults, dialect, lag, seed, refuses=scenario.refuses, by_hand=scenario.by_hand)
+
+
 def every_fault(
     scenario: Scenario, dialect: Dialect, lag: float, apart: int, among: frozenset[str] = frozenset(FAULTS)
 ) -> Iterator[World]:
@@ -45,11 +58,11 @@ def every_fault(
 
     At a write to the ERP everything can happen; elsewhere only what is ``among``.
     """
-    arrivals = arriving(scenario.commands, [apart * n for n in range(1, len(scenario.commands))])
-    calm = World(arrivals, dialect=dialect, lag=lag).run()
+    arrivals = [apart * n for n in range(1, len(scenario.commands))]
+    calm = world_of(scenario, arrivals, {}, dialect, lag).run()
     for point, kinds in enumerate(calm.kinds, 1):
         for fault in sorted(kinds.intersection(possible(dialect), kinds if "late" in kinds else among)):
-            yield World(arrivals, {point: fault}, dialect, lag)
+            yield world_of(scenario, arrivals, {point: fault}, dialect, lag)
 
 
 @pytest.mark.parametrize("dialect", WEAKEST)
@@ -84,7 +97,7 @@ def mixture(seed: int) -> tuple[World, Scenario]:
     points = sorted(random.randint(0, far) for _ in scenario.commands[1:])
     faults = {random.randint(1, far + 20): random.choice(possible(dialect)) for _ in range(random.randint(0, 4))}
     lag = random.choice((0.0, LAG_S))
-    return World(arriving(scenario.commands, points), faults, dialect, lag, seed), scenario
+    return world_of(scenario, points, faults, dialect, lag, seed), scenario
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 500))
@@ -114,8 +127,8 @@ def test_no_mixture_that_hypothesis_finds_posts_twice(
     scenario: Scenario, dialect: Dialect, lag: float, points: list[int], faults: dict[int, str], seed: int
 ) -> None:
     faults = {point: fault for point, fault in faults.items() if fault in possible(dialect)}
-    arrivals = arriving(scenario.commands, points[: len(scenario.commands) - 1])
-    check(World(arrivals, faults, dialect, lag, seed).run(), may_hold=scenario.may_hold)
+    world = world_of(scenario, points[: len(scenario.commands) - 1], faults, dialect, lag, seed)
+    check(world.run(), may_hold=scenario.may_hold)
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
@@ -150,6 +163,19 @@ class TestTheVerdict:
     def test_forgetting_what_was_sent_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("mlc_common.posting.ledger.DocumentRow.is_outstanding", property(lambda row: False))
         assert self.caught("cancelled")
+
+    def test_forgetting_what_lies_under_an_older_reference_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def nothing(*_: object) -> bool:
+            return False
+
+        monkeypatch.setattr("mlc_common.posting.pursuit.Pursuit._leaves_behind", nothing)
+        assert self.caught("renumbered with a held draft")
+
+    def test_forgetting_that_a_difference_given_up_was_in_the_books_is_caught(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mlc_common.posting.adjusting.lags", lambda base, rows: False)
+        assert self.caught("cancelled after a difference was posted by hand")
 
     def test_writing_after_a_takeover_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from .memory import MemoryLedger

@@ -49,8 +49,11 @@ def _unguaranteed(world: World) -> set[str]:
 
 
 def _at_most_once(world: World) -> None:
-    references = [thing.reference for thing in world.erp.stand().things if thing.posted]
+    posted = [thing for thing in world.erp.stand().things if thing.posted]
+    references = [thing.reference for thing in posted]
     assert len(references) == len(set(references)), f"posted twice: {sorted(references)}"
+    keys = {thing.document.key for thing in posted}
+    assert len(keys) == len(posted), f"one document under two references: {sorted(references)}"
 
 
 def _outcomes_in_order(world: World) -> None:
@@ -78,10 +81,12 @@ def _newest_won(world: World, row: DocumentRow, wishes: Sequence[Command]) -> No
     wanted = [c.wish.document for c in wishes if isinstance(c.wish, DocumentWish)]
     if not wanted:
         return
-    books = world.erp.posted(wanted[0].reference)
+    references = sorted({document.reference for document in wanted})
+    books = [document for reference in references for document in world.erp.posted(reference)]
     assert all(document in wanted for document in books)
     assert row.state is State.HELD or (row.posted is not None) == bool(books), "the ledger and the books disagree"
-    adjusted = any(thing.reference.startswith(f"{wanted[0].reference}-A") for thing in world.erp.stand().things)
+    suffixed = tuple(f"{reference}-A" for reference in references)
+    adjusted = any(thing.reference.startswith(suffixed) for thing in world.erp.stand().things)
     if row.state in (State.VERIFIED, State.UNCHANGED) and isinstance(newest.wish, DocumentWish) and not adjusted:
         assert [document.lines for document in books] == [newest.wish.document.lines]
 

@@ -54,8 +54,14 @@ class Order:
         self.adjusting = adjusting
         self.on = on
         self.party = party or buyer()
+        self.code = "WC01"
         self.key = document_key(FLOW, "invoice", number)
         self.seq = 0
+
+    def renumbered(self) -> Order:
+        """From now on its documents get other numbers and references: somebody changed the mapping's numbering."""
+        self.code = "WC02"
+        return self
 
     def credit_key(self, refund: str = "77") -> object:
         """The key of the credit of one refund."""
@@ -65,8 +71,8 @@ class Order:
         """The invoice, as it would be with this amount."""
         return Invoice(
             key=self.key,
-            number=f"WA{self.number:0>5}",
-            reference=f"IN-WC01-{self.number}",
+            number=self._number,
+            reference=f"IN-{self.code}-{self.number}",
             lines=(line(net, account),),
             **self._shared(net, currency),
         )
@@ -75,11 +81,11 @@ class Order:
         """The credit of one refund."""
         return CreditNote(
             key=document_key(FLOW, "credit_note", refund),
-            number=f"WAR{refund:0>5}",
-            reference=f"CM-WC01-{self.number}-R{refund}",
+            number=f"{self._number[:2]}R{refund:0>5}",
+            reference=f"CM-{self.code}-{self.number}-R{refund}",
             lines=(line(net),),
             invoice=self.key,
-            invoice_number=f"WA{self.number:0>5}",
+            invoice_number=self._number,
             **self._shared(net),
         )
 
@@ -108,6 +114,10 @@ class Order:
     def cannot(self, reason: str = "account_unknown", *, released: bool = False) -> Command:
         """The invoice should be, but cannot be mapped."""
         return self._wish(self.bill("0.00"), HeldWish(reason=reason, detail="for the test"), released=released)
+
+    @property
+    def _number(self) -> str:
+        return f"{'WA' if self.code == 'WC01' else 'WB'}{self.number:0>5}"
 
     def _command(self, document: Invoice | CreditNote, *, released: bool) -> Command:
         return self._wish(document, DocumentWish(document=document), released=released)

@@ -68,7 +68,9 @@ class Process:
 class World:
     """One run. ``arrivals``: after how many points which commands arrive (0 = before anything runs).
 
-    ``kinds`` says afterwards which faults could have happened at each point, ``happened`` which did.
+    ``refuses``: the references of what the ERP never posts. ``by_hand``: a reference; when the last commands arrive, a
+    person posts the draft under it, where there is one. ``kinds`` says afterwards which faults could have happened at
+    each point, ``happened`` which did.
     """
 
     arrivals: Sequence[tuple[int, Sequence[Command]]]
@@ -79,6 +81,8 @@ class World:
     workers: int = 2
     unique_firms: bool = False
     trace: list[str] | None = None
+    refuses: frozenset[str] = frozenset()
+    by_hand: str = ""
 
     def __post_init__(self) -> None:
         self.clock = FixedClock(datetime(2026, 3, 14, tzinfo=UTC))
@@ -131,7 +135,8 @@ class World:
 
     async def _work(self, process: Process) -> None:
         ledger = SimLedger(self, process)
-        engine = Engine(ledger, FakeGateway(self.erp, SimWire(self, process)), self.clock, process.name, SETTINGS)
+        gateway = FakeGateway(self.erp, SimWire(self, process), refuses=self.refuses)
+        engine = Engine(ledger, gateway, self.clock, process.name, SETTINGS)
         while True:
             at = self.ledger.next_time()
             if at is None and not self._coming:
@@ -178,6 +183,12 @@ class World:
         while self._coming and (idle or self._coming[0][0] <= self.points):
             self.ledger.add("erp", self._coming.pop(0)[1])
             idle = False
+            if not self._coming:
+                self._post_by_hand()
+
+    def _post_by_hand(self) -> None:
+        for draft in [draft for draft in self.erp.drafts() if draft.reference == self.by_hand][:1]:
+            self.erp.finalise(draft.handle)
 
 
 @dataclass(frozen=True)

@@ -125,14 +125,17 @@ def _stays_in_place(posted: BillingDocument, wanted: BillingDocument, *, rebook:
 
 
 def lags(base: DocumentRow, rows: Sequence[DocumentRow]) -> bool:
-    """Whether the books no longer say what a settled wish asked for, because another document of the order changed.
+    """Whether the books no longer say what a settled wish asked for.
 
-    A cancelled invoice owes what refunds have not returned; a refund that is deleted after it makes that more.
+    A cancelled invoice owes what refunds have not returned; a refund that is deleted after it makes that more. An
+    adjustment that was given up, and then turned out to be in the books, changes what is owed.
     """
-    if base.adjusts is not None or base.posted is None or base.state is not State.WITHDRAWN:
+    if base.adjusts is not None or base.posted is None or base.state not in (State.WITHDRAWN, State.ADJUSTED):
         return False
     if any(not row.is_final for row in adjustments_of(base, rows)):
         return False
+    if base.state is State.ADJUSTED and pending(base, rows) is not None:
+        return False  # its adjustment was made superfluous, not made
     try:
         return bool(owed(base, rows, base.wish))
     except Held:

@@ -117,8 +117,11 @@ class Afterwards(RowWriting, ABC):
 
     async def _arrived_never(self) -> None:
         """What was sent is not in the ERP, a person says: it is looked for once more, and sent."""
+        if self._row.state is State.UNKNOWN and not self._row.pursued_seq:  # given up, perhaps for another reference
+            return await self._settle()
         seq = self._row.newest.seq
-        await self._record(Step(State.INTENDED, "resolved: absent"), intent="clear", absent_looks=0, pursued_seq=seq)
+        step = Step(State.INTENDED, "resolved: absent")
+        return await self._record(step, intent="clear", absent_looks=0, pursued_seq=seq)
 
     async def _resolved_as_nothing(self) -> None:
         if self._row.state is State.HELD and (self._row.sent or self._row.is_outstanding):

@@ -15,7 +15,7 @@ from mlc_common import crash
 from mlc_common.accounting import CreditNote, HoldReason, Party
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
 from mlc_common.events import DocumentWish, HeldWish, ResolvedWish
-from mlc_common.posting import rules
+from mlc_common.posting import adjusting, rules
 from mlc_common.posting.afterwards import Afterwards
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
 from mlc_common.posting.ledger import State, Step
@@ -74,6 +74,8 @@ class Pursuit(Afterwards):
     # -- a new document
 
     async def _pursue(self, document: BillingDocument) -> None:
+        if await self._leaves_behind(document):
+            return None
         plan = await self._plan(document)
         self._row = dataclasses.replace(
             self._row, state=State.INTENDED, pursued=document, pursued_seq=self._row.newest.seq, plan=plan
@@ -84,6 +86,27 @@ class Pursuit(Afterwards):
         if sight is Sight.ABSENT:
             return await self._create(document, plan)
         return await self._take_up(sight, found, [Step(State.INTENDED), Step(State.LOOKING, sight.value)])
+
+    async def _leaves_behind(self, document: BillingDocument) -> bool:
+        """Have what an older plan may have left under another reference settled before a new plan replaces it.
+
+        It is the last time that anybody looks there, so absence is proved anew where something was sent.
+
+        Returns:
+            Whether there is something to settle first.
+        """
+        row = self._row
+        if row.pursued is None or row.plan is None or row.pursued.reference == document.reference:
+            return False
+        if not row.sent and not any(map(self._in_the_way, await self._gateway.find(row.pursued, row.plan))):
+            return False
+        step = Step(State.UNKNOWN, "another reference is wanted")
+        await self._record(step, intent="set", sent=True, absent_looks=0, pursued_seq=0)
+        return True
+
+    def _in_the_way(self, found: Found) -> bool:
+        """Whether this forbids going elsewhere: ours would be doubled, others a person may overrule."""
+        return found.ours or not adjusting.base_of(self._row, self._rows).newest.released
 
     async def _plan(self, document: BillingDocument) -> Plan:
         """A credit goes where its invoice went, an adjustment where its document went; else it is resolved live."""
@@ -180,6 +203,7 @@ class Pursuit(Afterwards):
 
     async def _verify(self, steps: Sequence[Step]) -> None:
         document, plan = self._pursued()
+        settled = self._row.pursued_seq if self._row.adjusts is None else self._row.newest.seq  # whatever it was for
         crash.point("post.after_posted")
         try:
             ids = await self._gateway.verify(document, plan)
@@ -192,7 +216,7 @@ class Pursuit(Afterwards):
             raise
         await self._record(
             *steps, Step(State.VERIFIED, "equal"), intent="clear", posted=document, attempts=0,
-            settled_seq=max(self._row.settled_seq, self._row.pursued_seq), erp_ids={**self._row.erp_ids, **ids},
+            settled_seq=max(self._row.settled_seq, settled), erp_ids={**self._row.erp_ids, **ids},
         )  # fmt: skip
         crash.point("post.after_verified")
 
@@ -246,12 +270,22 @@ class Pursuit(Afterwards):
 
     async def _supersede(self, found: Sequence[Found], drafts: Sequence[Found]) -> None:
         """The old wish is not in the books and will not be: its drafts go, and the newest wish is decided upon."""
-        await self._discard(drafts)
-        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False, looked=True)
+        old, plan = self._pursued()
         foreign = [item for item in found if item not in drafts]
+        wanted = rules.document_of(self._row, self._rows, self._gateway.limits)
+        elsewhere = wanted is not None and wanted.reference != old.reference
+        if elsewhere and drafts:
+            await self._distrust_sight([])
+        await self._discard(drafts)
+        conflict = f"{plan.reference} is in the ERP. {foreign[0].difference}".strip() if foreign else ""
+        if elsewhere and any(map(self._in_the_way, foreign)):
+            raise Held(HoldReason.CONFLICT_IN_ERP, conflict)
+        if elsewhere and drafts:  # nobody looks here again, so they must be seen to be gone
+            await self._record(Step(State.UNKNOWN, "discarded"), looked=True)
+            raise Later(self._gateway.limits.look_gap_s)
+        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False, looked=True)
         if foreign and not isinstance(self._row.wish, DocumentWish):  # a document would be compared with it
-            _, plan = self._pursued()
-            raise Held(HoldReason.CONFLICT_IN_ERP, f"{plan.reference} is in the ERP. {foreign[0].difference}".strip())
+            raise Held(HoldReason.CONFLICT_IN_ERP, conflict)
 
     async def _discard(self, drafts: Sequence[Found]) -> None:
         """Remove drafts of ours: a write like any other, announced and sent at once or not at all."""
