@@ -85,3 +85,21 @@ async def test_a_lease_that_was_lost_cannot_be_given_back(pool: Pool) -> None:
     assert not await leases.release(pool, late, note="wrong")
     assert await leases.acquire(pool, "company:01", "p3", 60) is None
     assert await leases.release(pool, holder)
+
+
+async def test_who_takes_it_anew_keeps_it_when_a_release_of_before_arrives_late(pool: Pool) -> None:
+    before = await leases.acquire(pool, "company:01", "p1", 60)
+    now = await leases.acquire(pool, "company:01", "p1", 60, anew=True)
+    assert before is not None
+    assert now is not None
+    assert now.fencing > before.fencing
+
+    assert not await leases.release(pool, before, note="late")
+    assert await leases.acquire(pool, "company:01", "p2", 60) is None
+    assert await leases.acquire(pool, "company:01", "p1", 60) == now
+
+
+async def test_nobody_takes_anew_what_another_holds(pool: Pool) -> None:
+    await leases.acquire(pool, "company:01", "p1", 60)
+
+    assert await leases.acquire(pool, "company:01", "p2", 60, anew=True) is None

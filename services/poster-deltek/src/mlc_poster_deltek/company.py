@@ -114,7 +114,8 @@ class CompanyLease:
         if self._lease is not None and self._clock.monotonic() < self._renew_at:
             return
         extended, until = self._lease is not None, self._clock.monotonic() + self.patience_s
-        while (lease := await leases.acquire(self._pool, self._name, self._owner, self._lease_s)) is None:
+        anew = not extended  # a release that was cut off may still arrive: it must not end what is taken now
+        while (lease := await leases.acquire(self._pool, self._name, self._owner, self._lease_s, anew=anew)) is None:
             if self._clock.monotonic() > until:
                 raise Retryable(f"another poster is writing to {self._name}", after=1.0)
             await self._clock.sleep(_WAIT_S)
@@ -139,8 +140,15 @@ class CompanyLease:
     async def _release_if_idle(self) -> None:
         async with self._changed:
             self._changed.notify_all()
-        if self._writers or self._gate.locked() or self._lease is None:
+        if self._writers or self._gate.locked():
             return
-        lease, self._lease = self._lease, None
-        note = "" if self._period is None else json.dumps([self._company, self._period])
-        await leases.release(self._pool, lease, note=note)
+        async with self._gate:  # else who enters meanwhile acquires the very lease that is being given back
+            if self._writers or self._lease is None:
+                return
+            lease, self._lease = self._lease, None
+            note = "" if self._period is None else json.dumps([self._company, self._period])
+            try:
+                await leases.release(self._pool, lease, note=note)
+            except BaseException:
+                self.doubt()  # the note may still be the one before
+                raise

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import pytest
 
 from mlc_common.errors import Retryable
+from mlc_common.store import leases
+from mlc_common.store.pool import Pool
 from mlc_poster_deltek.company import CompanyLease
 from mlc_vendors.deltek import DeltekClient, load_contract
 
@@ -24,8 +26,8 @@ _names = itertools.count(1)
 class Login:
     """A client that remembers what the login was set to."""
 
-    def __init__(self, writers: int) -> None:
-        http = {"writers_per_company": writers, "queue_timeout_s": 0.3, "post_timeout_s": 0.1}
+    def __init__(self, writers: int, patience_s: float) -> None:
+        http = {"writers_per_company": writers, "queue_timeout_s": patience_s, "post_timeout_s": 0.1}
         self.contract = load_contract({"http": http})
         self.set: list[str] = []
         self.refuses = False
@@ -47,8 +49,8 @@ def logins(office: Office) -> Logins:
     """Makes leases of one company for as many processes as asked for."""
     connection = f"lease{next(_names)}"
 
-    def made(owner: str = "one", *, writers: int = 1) -> tuple[CompanyLease, Login]:
-        login, runtime = Login(writers), office.runtime
+    def made(owner: str = "one", *, writers: int = 1, patience_s: float = 0.3) -> tuple[CompanyLease, Login]:
+        login, runtime = Login(writers, patience_s), office.runtime
         client = cast(DeltekClient, login)
         return CompanyLease(
             runtime.pool, client, runtime.clock, connection=connection, company="00", owner=owner
@@ -144,3 +146,51 @@ async def test_a_login_that_cannot_be_set_is_not_taken_for_set(logins: Logins) -
     login.refuses = False
     await write(lease, Room(), 202611)
     assert login.set == ["00", "00", "202611"]
+
+
+async def test_a_lease_on_its_way_back_does_not_take_the_next_writers_with_it(
+    logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R16: two processes in one login would post into each other's periods."""
+    (first, _), (second, seen) = logins("first", patience_s=30), logins("second")
+    acquire, release = leases.acquire, leases.release
+    leaving, entered = asyncio.Event(), asyncio.Event()
+
+    async def late(pool: Pool, lease: leases.Lease, *, note: str | None = None) -> bool:
+        leaving.set()
+        with suppress(TimeoutError):  # the next writer goes first if it can
+            await asyncio.wait_for(entered.wait(), 0.5)
+        return await release(pool, lease, note=note)
+
+    async def told(*given: Any, **named: Any) -> leases.Lease | None:
+        lease = await acquire(*given, **named)
+        if leaving.is_set():
+            entered.set()
+        return lease
+
+    monkeypatch.setattr(leases, "release", late)
+    monkeypatch.setattr(leases, "acquire", told)
+    one = asyncio.create_task(write(first, Room(), 202611))
+    await leaving.wait()
+    async with first.writing(202611):
+        await one
+        monkeypatch.undo()
+        with pytest.raises(Retryable, match="another poster"):
+            await write(second, Room(), 202612)
+    assert seen.set == []
+
+
+async def test_what_a_release_that_failed_did_not_note_is_set_again(
+    logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut_off(*_: Any, **__: Any) -> bool:
+        raise ConnectionResetError
+
+    lease, login = logins()
+    await write(lease, Room(), 202611)
+    monkeypatch.setattr(leases, "release", cut_off)
+    with pytest.raises(ConnectionResetError):
+        await write(lease, Room(), 202612)
+    monkeypatch.undo()
+    await write(lease, Room(), 202611)  # what the note still says
+    assert login.set == ["00", "202611", "202612", "00", "202611"]

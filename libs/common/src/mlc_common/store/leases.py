@@ -20,21 +20,31 @@ class Lease:
     note: str
 
 
-async def acquire(pool: Pool, name: str, owner: str, seconds: float) -> Lease | None:
-    """Take or extend the lease; None while another holds it."""
+async def acquire(pool: Pool, name: str, owner: str, seconds: float, *, anew: bool = False) -> Lease | None:
+    """Take or extend the lease; None while another holds it.
+
+    Args:
+        pool: Where leases are kept.
+        name: Of the lease.
+        owner: Who takes it.
+        seconds: How long it is held from now on.
+        anew: Take it under a new number even where the owner holds it, so that a release of before ends nothing.
+    """
     row = await pool.fetchrow(
         """
         insert into leases as l (name, owner, lease_until, fencing)
         values ($1, $2, now() + make_interval(secs => $3), nextval('fencing_numbers'))
         on conflict (name) do update
         set owner = $2, lease_until = excluded.lease_until,
-            fencing = case when l.owner = $2 and l.lease_until > now() then l.fencing else excluded.fencing end
+            fencing = case when l.owner = $2 and l.lease_until > now() and not $4 then l.fencing
+                else excluded.fencing end
         where l.owner = $2 or l.lease_until <= now()
         returning fencing, note
         """,
         name,
         owner,
         seconds,
+        anew,
     )
     return Lease(name, owner, row["fencing"], row["note"]) if row else None
 
