@@ -336,10 +336,37 @@ async def test_a_log_shorter_than_what_was_read_stops_the_consumer(
     place = await producer.publish(topic, event("a"))
     recorder = Recorder()
     recorder.positions[topic, place.partition] = 7
-    reading = start(recorder)
+    clock = Waits()
+    reading = start(recorder, clock)
 
     with pytest.raises(ConfigurationError, match="ends at 1, and we have read up to 7"):
         await asyncio.wait_for(reading.task, WITHIN_S)
+    assert sum(clock.waited) > 30
+
+
+async def test_a_log_that_a_broker_shows_shorter_for_a_moment_is_looked_at_again(
+    topic: str, start: Start, producer: LogProducer, publish: Publish
+) -> None:
+    """It comes back from a crash, and does not know yet how far its records are safe."""
+    place = await producer.publish(topic, event("a"))
+    recorder = Recorder()
+    recorder.positions[topic, place.partition] = 2
+
+    class Recovers(SystemClock):
+        waited = 0
+
+        async def sleep(self, seconds: float) -> None:
+            self.waited += seconds != LOOK_BACK_S
+            if self.waited == 2 and not recovered.is_set():
+                await publish("b")
+                recovered.set()
+            await asyncio.sleep(0.05)
+
+    recovered = asyncio.Event()
+    start(recorder, Recovers())
+    await asyncio.wait_for(recovered.wait(), WITHIN_S)
+    await publish("c")
+    await recorder.until("c")
 
 
 async def test_an_assignment_waits_out_a_lost_database_and_ends_loudly_at_a_defect(

@@ -41,6 +41,9 @@ LOOK_BACK_S = 5.0
 _LOOKS_AT_THE_END = 6
 """Every how many of these the end of the log is asked for; twice without progress, and the reading begins anew."""
 
+_LOOKS_AT_A_SHORT_LOG = 10
+"""After so many, half a minute, it is short for good."""
+
 _POLL_MS = 200
 _HEARTBEATS = 3.3  # within one session, so that one that is lost costs no partition
 _MOST_RECORDS = 500
@@ -245,12 +248,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         self._sought.clear()
         self._stands.clear()
         pauses = _Pauses(self._clock)
-        while True:
+        for look in count(1):
             try:
                 ends = await self._consumer.end_offsets(list(assigned))
                 for at in assigned:
                     position = await self._handler.position(at.topic, at.partition)
-                    self._check_end(at, position, ends[at])
+                    self._check_end(at, position, ends[at], look)
                     self._consumer.seek(at, position)
                     self._stands[at] = position
                 await self._handler.assigned(sorted((at.topic, at.partition) for at in assigned))
@@ -263,9 +266,14 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             self._ready.set()
 
     @staticmethod
-    def _check_end(at: TopicPartition, position: int, end: int) -> None:
-        """A log that ends before the position was lost or is another one: what comes next would be skipped."""
+    def _check_end(at: TopicPartition, position: int, end: int, look: int) -> None:
+        """A log that ends before the position was lost or is another one: what comes next would be skipped.
+
+        A broker that comes back from a crash says so for a moment, too: until it knows how far its records are safe.
+        """
         if position > end:
+            if look < _LOOKS_AT_A_SHORT_LOG:
+                raise Retryable(f"{at.topic}/{at.partition} ends at {end}, before {position}")
             raise ConfigurationError(
                 f"{at.topic}/{at.partition} ends at {end}, and we have read up to {position}. "
                 "The log was lost or replaced: restore it, or start with an empty database."
