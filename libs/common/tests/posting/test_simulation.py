@@ -169,13 +169,19 @@ class TestTheVerdict:
             return False
 
         monkeypatch.setattr("mlc_common.posting.pursuit.Pursuit._leaves_behind", nothing)
-        assert self.caught("renumbered with a held draft")
+        scenario = next(s for s in SCENARIOS if s.name == "renumbered with a held draft")
+
+        with pytest.raises(AssertionError, match="a draft of ours was left behind"):
+            check(world_of(scenario, [scenario.apart], {}, "handles", LAG_S).run())
 
     def test_forgetting_that_a_difference_given_up_was_in_the_books_is_caught(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("mlc_common.posting.adjusting.lags", lambda base, rows: False)
-        assert self.caught("cancelled after a difference was posted by hand")
+        scenario = next(s for s in SCENARIOS if s.name == "cancelled after a difference was posted by hand")
+
+        with pytest.raises(AssertionError):
+            check(world_of(scenario, [scenario.apart, 2 * scenario.apart], {}, "handles", 0.0).run())
 
     def test_writing_after_a_takeover_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from .memory import MemoryLedger
