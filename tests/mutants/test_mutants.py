@@ -117,7 +117,7 @@ def test_a_mutant_that_a_test_notices_is_killed_and_the_test_is_named(
         """)
     )
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     court = Court((str(tests),), wall_s=120, cpu_s=60).measured()
 
     killed = court.judge("sound_module", SOUND.replace("number * times", "number + times + 1"))
