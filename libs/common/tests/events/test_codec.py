@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 
 from mlc_common import exactjson
 from mlc_common.errors import Undecodable
-from mlc_common.events import CHUNK, Command, Envelope, FetchRequested, HeldWish, OrderSnapshot, decode, encode
+from mlc_common.events import (
+    CHUNK,
+    Command,
+    Envelope,
+    Event,
+    FetchRequested,
+    HeldWish,
+    HoldResolved,
+    OrderSnapshot,
+    ReleaseRequested,
+    ReplayRequested,
+    decode,
+    encode,
+)
 from mlc_common.events.codec import CUT_OFF, chunk_offsets, chunks, join, manifest
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, UTC)
@@ -55,6 +68,30 @@ def test_a_snapshot_with_text_that_is_no_utf8_comes_through(meta: dict[str, Any]
     assert again.order is not None
     assert (again.order["id"], again.order["total"]) == (17, "1.50")
     assert again.order["name"] in ("Mug \ud800", "Mug \ufffd")
+
+
+TYPED = {"by": "k\0im", "why": "f\udcfcr", "flow": "web", "request_id": str(ID), "at": NOW.isoformat()}
+"""What a terminal of another encoding makes of umlauts, as it may lie on the log."""
+
+
+@pytest.mark.parametrize(
+    ("request_of", "about"),
+    [
+        (ReplayRequested, {"orders": ["shop:order:\udcff"]}),
+        (ReleaseRequested, {"order_key": "shop:order:\udcff", "documents": [str(ID)]}),
+        (HoldResolved, {"order_key": "shop:order:\udcff", "document_key": str(ID), "found": "closed"}),
+    ],
+)
+def test_what_a_person_typed_can_be_kept_by_whoever_reads_it_whatever_it_is(
+    request_of: type[Event], about: dict[str, Any]
+) -> None:
+    envelope = Envelope(
+        id=str(ID), type=request_of.event_type, source="/t/cli", subject="flow:web", time=NOW,
+        data=exactjson.dumps(TYPED | about),
+    )  # fmt: skip
+    said = decode(envelope, request_of).model_dump_json()
+    assert "\\u0000" not in said
+    assert exactjson.loads(said)["why"] == "f\ufffdr"
 
 
 def test_a_snapshot_that_nests_without_end_comes_through_cut_off() -> None:

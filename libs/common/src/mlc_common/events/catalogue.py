@@ -6,12 +6,13 @@ ignore unknown fields (architecture §2). A test compares with the published sch
 
 from __future__ import annotations
 
+import re
 from datetime import date as Date  # noqa: N812 - the field is called date
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mlc_common.accounting.documents import Amount, CreditNote, Invoice, Value
 
@@ -20,6 +21,13 @@ class Event(Value):
     """Base of all event data; ``event_type`` is the CloudEvents type."""
 
     event_type: ClassVar[str]
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+Said = Annotated[str, AfterValidator(lambda text: _UNSTORABLE.sub("\ufffd", text))]
+"""What a person typed. A terminal of another encoding makes half pairs of surrogates of it, which PostgreSQL and JSON
+refuse, as they refuse NUL: whoever reads a request must be able to keep it, or it comes again for ever."""
 
 
 class OrderSnapshot(Event):
@@ -74,8 +82,8 @@ class ResolvedWish(Value):
 
     wish: Literal["resolved"] = "resolved"
     found: Literal["posted", "absent", "closed"]
-    by: str
-    why: str
+    by: Said
+    why: Said
 
 
 Wish = Annotated[DocumentWish | Withdrawn | HeldWish | ResolvedWish, Field(discriminator="wish")]
@@ -185,7 +193,7 @@ class MappingApplied(Event):
     text: str
     needs: list[str] = Field(default_factory=list)
     since: Date | None = None
-    by: str
+    by: Said
     at: datetime
 
 
@@ -197,12 +205,12 @@ class ReleaseRequested(Event):
 
     event_type: ClassVar[str] = "mlc.control.release-requested.v1"
     request_id: UUID
-    flow: str
-    order_key: str
+    flow: Said
+    order_key: Said
     documents: list[UUID]
     rebook: bool = False
-    by: str
-    why: str
+    by: Said
+    why: Said
     at: datetime
 
 
@@ -211,12 +219,12 @@ class HoldResolved(Event):
 
     event_type: ClassVar[str] = "mlc.control.hold-resolved.v1"
     request_id: UUID
-    flow: str
-    order_key: str
+    flow: Said
+    order_key: Said
     document_key: UUID
     found: Literal["posted", "absent", "closed"]
-    by: str
-    why: str
+    by: Said
+    why: Said
     at: datetime
 
 
@@ -230,16 +238,16 @@ class ReplayRequested(Event):
 
     event_type: ClassVar[str] = "mlc.control.replay-requested.v1"
     request_id: UUID
-    flow: str = ""
-    orders: list[str] = Field(default_factory=list)
+    flow: Said = ""
+    orders: list[Said] = Field(default_factory=list)
     since: datetime | None = None
     until: datetime | None = None
     offsets: dict[int, tuple[int, int]] = Field(default_factory=dict)
-    reason: str = ""
+    reason: Said = ""
     rebook: bool = False
     mapping_version: str = ""
-    by: str
-    why: str
+    by: Said
+    why: Said
     at: datetime
 
 
@@ -266,7 +274,7 @@ class ReconcileCompleted(Event):
     counts: dict[str, int]
     unexplained: int
     details: list[str] = Field(default_factory=list)
-    by: str
+    by: Said
     at: datetime
 
 
@@ -303,7 +311,7 @@ class SigningKeyRotated(Event):
     public: str
     signature: str
     countersignature: str
-    by: str
+    by: Said
     at: datetime
 
 
@@ -319,7 +327,7 @@ class VaultKeysRotated(Event):
     added: bool
     rewrapped: int
     retired: list[str] = Field(default_factory=list)
-    by: str
+    by: Said
     at: datetime
 
 
@@ -338,7 +346,7 @@ class ConnectionChanged(Event):
     before: dict[str, str] = Field(default_factory=dict)
     after: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, int] = Field(default_factory=dict)
-    by: str
+    by: Said
     at: datetime
 
 
@@ -354,7 +362,7 @@ class RebuildCompleted(Event):
     differing: int
     differences: list[str] = Field(default_factory=list)
     unfinished: int
-    by: str
+    by: Said
     at: datetime
 
 
