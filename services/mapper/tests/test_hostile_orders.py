@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlc_common import exactjson
-from mlc_common.events import HeldWish
+from mlc_common.events import HeldWish, OrderSnapshot
 from mlc_mapper.decide import decide
 from mlc_mapper.decision import Decision, NotAnOrder
 from mlc_mapper.preview import preview
 from mlc_mapper.state import OrderState
+from mlc_mapper.woocommerce.told import read_snapshot
 
-from .making import Json, back, fee, item, mapping, order, record, refund, shipping, shown, snapshot, webhook
+from .making import NOW, Json, back, fee, item, mapping, order, record, refund, shipping, shown, snapshot, webhook
 
 MAPPING = mapping()
 MUG = item(2, "10.00", "1.00")
@@ -199,3 +200,12 @@ def test_any_bytes_are_an_order_or_none(data: bytes) -> None:
     decision = decide(OrderState(flow="web", connection="shop", order_id=17), webhook(data), MAPPING)
     assert isinstance(decision, NotAnOrder)
     assert decision.reason
+
+
+@pytest.mark.parametrize("odd", [None, "MUG", {}, 0], ids=repr)
+def test_an_order_that_the_store_lists_without_an_id_says_what_to_do(odd: object) -> None:
+    """R10: as the poller hands it on."""
+    nameless = OrderSnapshot(connection="shop", order_id="unknown", order=order(MUG) | {"id": odd}, fetched_at=NOW)
+    found = read_snapshot(nameless)
+    assert isinstance(found, NotAnOrder)
+    assert found.reason == ("the store lists an order without an id, for which nothing can be asked; repair it there")

@@ -49,7 +49,7 @@ class Shelf:
 
     async def get_order(self, order_id: int) -> Json | None:
         """As the client does."""
-        found = next((order for order in self.orders if order["id"] == order_id), None)
+        found = next((order for order in self.orders if order.get("id") == order_id), None)
         await self.meanwhile(f"orders/{order_id}")
         return found
 
@@ -75,8 +75,8 @@ class Shelf:
         if asked["status"] == "trash":
             return Page([], 0, NOON + DAY)
         after, before = (_instant(asked.get(f"modified_{side}", "9999-01-01T00:00:00")) for side in ("after", "before"))
-        rows = [row for row in self.orders if after < stamp_of(row) < before]
-        rows.sort(key=stamp_of if asked["orderby"] == "modified" else _id_of)
+        rows = [row for row in self.orders if after < _stored(row) < before]
+        rows.sort(key=_stored if asked["orderby"] == "modified" else _id_of)
         start = (int(asked.get("page", 1)) - 1) * self._page_size
         return Page(rows[start : start + self._page_size], len(rows), NOON + DAY)
 
@@ -85,8 +85,13 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _id_of(row: Json) -> int:
-    return int(row["id"])
+def _stored(row: Json) -> datetime:
+    """When it was modified as the database knows it, whatever is shown of it."""
+    return stamp_of(row) or NOON - DAY
+
+
+def _id_of(row: Json) -> str:
+    return str(row.get("id"))
 
 
 class Log:

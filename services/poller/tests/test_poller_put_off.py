@@ -100,6 +100,69 @@ async def test_an_order_that_cannot_be_read_is_put_off_and_the_walk_goes_on(
     assert await pool.fetchval("select count(*) from fetch_queue") == 0
 
 
+async def test_orders_that_the_store_cannot_show_are_counted_until_it_can(pool: Pool) -> None:
+    shelf = Shelf(FixedClock(NOON), *three(refunds=[{"id": 9}]))
+    poller, ill = Poller(pool, shelf, shelf.clock), True
+
+    async def meanwhile(read: str) -> None:
+        if ill and read == "orders/2/refunds":
+            raise KeyError("an oddity that nobody thought of")
+
+    def unread() -> float | None:
+        return poller.snapshots.metrics.registry.get_sample_value("mlc_orders_unread", {"connection": STORE})
+
+    shelf.meanwhile = meanwhile
+    assert list((await poller.poll.poll()).put_off) == ["2"]
+    await answer_due(pool, poller.snapshots)
+    assert unread() == 1
+    ill = False
+    await pool.execute("update fetch_queue set not_before = now()")
+    await answer_due(pool, poller.snapshots)
+    assert unread() == 0
+    assert poller.log.orders == ["1", "3", "2"]
+
+
+async def test_a_server_of_ours_that_is_away_is_no_trouble_of_an_order(pool: Pool) -> None:
+    shelf = Shelf(FixedClock(NOON), *three(refunds=[{"id": 9}]))
+    poller = Poller(pool, shelf, shelf.clock)
+
+    async def meanwhile(read: str) -> None:
+        if read == "orders/2/refunds":
+            raise Retryable("the store answered 500")
+
+    shelf.meanwhile = meanwhile
+    await poller.poll.poll()
+
+    async def away(_: str) -> None:
+        raise ConnectionRefusedError
+
+    shelf.meanwhile = away
+    with pytest.raises(ConnectionRefusedError):
+        await answer_due(pool, poller.snapshots)
+    assert await poller.waiting() == ["2"], "not blamed for it"
+
+
+async def test_an_order_without_an_id_goes_to_the_dead_letters_and_the_walk_goes_on(pool: Pool) -> None:
+    """R10: nobody can ask for it, and nobody is unaware of it."""
+    broken = [order_of(5) | {"id": None}, order_of(6) | {"id": "MUG"}]
+    shelf = Shelf(FixedClock(NOON), *three(), *broken)
+    poller = Poller(pool, shelf, shelf.clock)
+    done = await poller.poll.poll()
+    assert sorted(poller.log.orders) == ["1", "2", "3", "unknown", "unknown"]
+    assert [one.order for one in poller.log.appended if one.order_id == "unknown"] == broken
+    assert (done.seen, done.put_off) == (5, {})
+    again = [await poller.poll.poll(), await poller.poll.sweep()]
+    assert [one.published for one in again] == [0, 0], "said once"
+
+
+async def test_an_order_without_its_modification_time_is_appended_as_it_is(pool: Pool) -> None:
+    """R10: the mapper dates it by its creation, or holds it with the field's name."""
+    shelf = Shelf(FixedClock(NOON), *three(date_modified_gmt=None))
+    poller = Poller(pool, shelf, shelf.clock)
+    assert (await poller.poll.poll()).put_off == {}
+    assert sorted(poller.log.orders) == ["1", "2", "3"]
+
+
 async def test_a_store_that_cannot_be_read_postpones_the_walk_and_puts_nothing_off(pool: Pool) -> None:
     shelf = Shelf(FixedClock(NOON), *three(refunds=[{"id": 9}]))
     poller = Poller(pool, shelf, shelf.clock)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -225,10 +225,47 @@ async def test_a_store_whose_orders_change_with_every_look_is_read_by_id() -> No
     assert until == START
 
 
-@pytest.mark.parametrize("said", [None, "", "yesterday", 7])
-async def test_an_order_without_its_time_is_an_odd_answer(said: object) -> None:
+ODD_TIMES = [None, "", "yesterday", 7]
+
+
+def breaking(store: PretendStore, order: int, **said: object) -> Callable[[Sequence[tuple[str, str]]], Awaitable[Page]]:
+    """The store's list, which shows one order otherwise than it ought to."""
+
+    async def read(params: Sequence[tuple[str, str]]) -> Page:
+        page = await store.read(params)
+        return replace(page, rows=[row | said if row["id"] == order else row for row in page.rows])
+
+    return read
+
+
+@pytest.mark.parametrize("said", ODD_TIMES)
+@pytest.mark.parametrize("order", [1, 3, 4, 7], ids=["first", "last of a page", "first of a page", "last"])
+async def test_an_order_without_its_time_comes_with_the_others(order: int, said: object) -> None:
+    store = PretendStore({n: at(10 * n) for n in range(1, 8)})
+    walk = OrderWalk(breaking(store, order, date_modified_gmt=said), START, size=SIZE)
+    assert {row["id"] async for row in walk} == set(range(1, 8))
+    assert walk.read_until == (at(60) if order == 7 else at(70)), "it moves no bound"
+
+
+@pytest.mark.parametrize("said", [None, "", "MUG", {"id": 4}, True, "9" * 5000], ids=repr)
+@pytest.mark.parametrize("crowded", [False, True], ids=["by time", "by id"])
+async def test_an_order_without_its_id_comes_with_the_others(said: object, crowded: bool) -> None:
+    store = PretendStore({n: at(50 if crowded else 10 * n) for n in range(1, 12)})
+    found = [row["id"] async for row in OrderWalk(breaking(store, 4, id=said), START, size=SIZE)]
+    assert sum(each is said for each in found) == 1
+    assert {each for each in found if each is not said} == set(range(1, 12)) - {4}
+
+
+async def test_an_id_in_text_is_an_id() -> None:
+    store = PretendStore({n: at(10 * n) for n in range(1, 8)})
+    walk = OrderWalk(breaking(store, 4, id="4"), START, size=SIZE)
+    assert len([row async for row in walk]) == 7
+
+
+@pytest.mark.parametrize("said", ODD_TIMES)
+async def test_a_list_without_any_time_is_an_odd_answer(said: object) -> None:
     async def read(_params: Sequence[tuple[str, str]]) -> Page:
-        return Page([{"id": 1, "date_modified_gmt": said}])
+        return Page([{"id": n, "date_modified_gmt": said} for n in range(1, SIZE + 1)])
 
     with pytest.raises(NotJson):
         [row async for row in OrderWalk(read, START, size=SIZE)]

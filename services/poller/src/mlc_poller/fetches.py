@@ -15,7 +15,7 @@ from mlc_common.events import FetchRequested, Topics, decode
 from mlc_common.log.dead_letters import dead_letter
 from mlc_common.log.records import Record
 from mlc_common.store import outbox, positions
-from mlc_common.store.pool import Pool
+from mlc_common.store.pool import UNAVAILABLE, Pool
 from mlc_poller import store
 from mlc_poller.snapshots import TROUBLE, Snapshots
 
@@ -70,11 +70,16 @@ async def answer_due(pool: Pool, snapshots: Snapshots) -> int:
     for fetch in await store.due(pool, snapshots.connection, _BATCH):
         try:
             await snapshots.append(await snapshots.of_id(fetch.order_id, fetch.fetch_id))
-        except TROUBLE as error:
-            wait = min(_FIRST_S * 2**fetch.attempts, _LONGEST_S)
-            _log.warning("fetch.postponed", order=fetch.order_id, seconds=wait, error=type(error).__name__)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:  # whatever the store says of an order keeps nobody else's from being fetched
+            wait, ours = min(_FIRST_S * 2**fetch.attempts, _LONGEST_S), not isinstance(error, TROUBLE)
+            _log.warning(
+                "fetch.postponed", order=fetch.order_id, seconds=wait, error=type(error).__name__, exc_info=ours
+            )
             await store.postpone(pool, fetch, wait)
         else:
             await store.fetched(pool, fetch)
             answered += 1
+    snapshots.metrics.orders_unread.labels(snapshots.connection).set(await store.unread(pool, snapshots.connection))
     return answered

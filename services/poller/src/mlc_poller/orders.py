@@ -93,8 +93,8 @@ class OrderPoll:
             seen += 1
             try:
                 snapshot = await self.snapshots.of_listed(order, asked_at[0])
-            except TROUBLE as error:
-                put_off |= await self._put_off(str(order["id"]), error)
+            except Exception as error:  # whatever the store says of an order keeps nobody else's from being read
+                put_off |= await self._put_off(str(id_of(order.get("id"))), error)
             else:
                 published += await self.snapshots.append(snapshot)
             asked_at.append(self.clock.now())
@@ -142,7 +142,8 @@ class OrderPoll:
         """
         await self.clock.sleep(self.client.breaker.remaining_s)  # two such orders in a row are enough to open it
         await self.client.get_order(id_of(order_id))
-        _log.warning("poll.order_put_off", order=order_id, error=type(error).__name__, detail=str(error))
+        ours = not isinstance(error, TROUBLE)
+        _log.warning("poll.order_put_off", order=order_id, error=type(error).__name__, detail=str(error), exc_info=ours)
         if await store.is_asked_for(self.pool, self.connection, order_id):
             return {}
         subject = order_subject(self.connection, order_id)

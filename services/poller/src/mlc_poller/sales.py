@@ -61,7 +61,8 @@ class WooCommerceSales:
     async def refunded(self, since: datetime, until: datetime) -> set[str] | None:
         """See ``Sales``."""
         try:
-            return {str(refund["parent_id"]) async for refund in self._client.refunds_created(since, until)}
+            refunds = self._client.refunds_created(since, until)
+            return {str(refund["parent_id"]) async for refund in refunds if refund.get("parent_id")}
         except RouteMissing:
             return None
 
@@ -81,7 +82,7 @@ class WooCommerceSales:
         if not sale.refunds:
             return sale
         refunds = await self._client.refunds_of(int(sale.id))
-        dates = {str(refund["id"]): instant(refund.get("date_created_gmt")) for refund in refunds}
+        dates = {str(refund.get("id")): instant(refund.get("date_created_gmt")) for refund in refunds}
         known = tuple(replace(refund, created=dates.get(refund.id)) for refund in sale.refunds)
         return replace(sale, refunds=known, record={**sale.record, "refunds": refunds})
 
@@ -91,7 +92,7 @@ def fact_of(order: Mapping[str, Any]) -> SaleFact:
     created = instant(order.get("date_created_gmt")) or _LONG_AGO
     changed = instant(order.get("date_modified_gmt")) or created
     sale = SaleFact(
-        id=str(order["id"]),
+        id=str(order.get("id") or "unknown"),
         number=str(order.get("number") or ""),
         status=str(order.get("status") or ""),
         currency=str(order.get("currency") or ""),

@@ -29,6 +29,9 @@ _TOO_LONG = 18
 TROUBLE = (Retryable, Rejected, ConfigurationError, Undecodable)
 """What keeps a store, or one order of it, from being read."""
 
+UNNAMED = "unknown"
+"""Stands for the id of an order that the store lists without one; as the gateway calls such a webhook's order."""
+
 
 @dataclass
 class Snapshots:
@@ -46,6 +49,8 @@ class Snapshots:
     async def of_listed(self, order: Mapping[str, Any], asked_at: datetime) -> OrderSnapshot:
         """The snapshot of an order that a list answered.
 
+        One that has no id, for which nothing more can be asked, becomes a dead letter of the mapper's.
+
         Args:
             order: As the list shows it.
             asked_at: When the list was asked, or earlier.
@@ -53,7 +58,9 @@ class Snapshots:
         Raises:
             ConnectorError: what else belongs to it cannot be read (``TROUBLE``).
         """
-        return await self._whole(str(order["id"]), order, asked_at)
+        if number := id_of(order.get("id")):
+            return await self._whole(str(number), order, asked_at)
+        return OrderSnapshot(connection=self.connection, order_id=UNNAMED, order=dict(order), fetched_at=asked_at)
 
     async def of_id(self, order_id: str, fetch_id: UUID) -> OrderSnapshot:
         """Read the order afresh because somebody asked for it; a deleted order is a snapshot too.
@@ -87,7 +94,8 @@ class Snapshots:
         """
         order_id, fetch_id = snapshot.order_id, snapshot.fetch_id
         said = digest(exactjson.dumps([snapshot.order, snapshot.refunds, snapshot.customer, snapshot.products]))
-        if fetch_id is None and self._last.get(order_id) == said:
+        remembered_as = said if order_id == UNNAMED else order_id
+        if fetch_id is None and self._last.get(remembered_as) == said:
             return False
         envelope = encode(
             snapshot,
@@ -100,7 +108,7 @@ class Snapshots:
         await self.log.publish(self.topics.raw_orders, envelope)
         crash.point("poller.after_publish")
         self.metrics.snapshots.labels(self.connection, "asked for" if fetch_id else "polled").inc()
-        self._remember(order_id, said)
+        self._remember(remembered_as, said)
         return True
 
     async def _customer(self, order: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -100,6 +100,12 @@ async def is_asked_for(pool: Pool, connection: str, order_id: str) -> bool:
     return bool(await pool.fetchval(query, connection, order_id))
 
 
+async def unread(pool: Pool, connection: str) -> int:
+    """How many orders the store could not show when they were asked for; they are tried again."""
+    query = "select count(distinct order_id) from fetch_queue where connection = $1 and attempts > 0"
+    return int(await pool.fetchval(query, connection))
+
+
 async def due(pool: Pool, connection: str, most: int) -> list[Fetch]:
     """What may be fetched now, the oldest first."""
     rows = await pool.fetch(

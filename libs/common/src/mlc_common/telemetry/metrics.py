@@ -79,6 +79,9 @@ class MetricsRegistry:
         self.poll_cursor_seconds = self._gauge(
             "mlc_poll_cursor_timestamp_seconds", "Up to when the store is read, as Unix time.", "connection", "what"
         )
+        self.orders_unread = self._gauge(
+            "mlc_orders_unread", "Orders that the store could not show, which are tried again; 0.", "connection"
+        )
 
         # --- reconciler ---
         self.reconciled = self._gauge(

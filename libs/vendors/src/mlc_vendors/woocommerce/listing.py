@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlc_vendors.woocommerce.paging import LARGEST_PAGE, pages_of, read_all
+from mlc_vendors.woocommerce.paging import LARGEST_PAGE, identity, pages_of, read_all
 from mlc_vendors.woocommerce.session import StoreSession
 
 JsonObject = dict[str, Any]
@@ -39,11 +39,11 @@ class Listing(StoreSession):
     async def orders_by_id(self, order_ids: Sequence[int]) -> list[JsonObject]:
         """The orders of these ids that are neither in the trash nor drafts; in any order."""
         read = pages_of(self._rest, "/orders", template="orders.list")
-        found: dict[int, JsonObject] = {}
+        found: dict[int | str, JsonObject] = {}
         for start in range(0, len(order_ids), self._page_size):
             chosen = ",".join(map(str, order_ids[start : start + self._page_size]))
             async for row in read_all(read, [("include", chosen), ("status", "any")], size=self._page_size):
-                found[int(row["id"])] = row
+                found[identity(row)] = row
         return list(found.values())
 
     async def refunds_created(self, since: datetime, until: datetime) -> AsyncIterator[JsonObject]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mlc_common import exactjson
+from mlc_common.accounting import digest
 from mlc_common.errors import Retryable
 from mlc_vendors.woocommerce.rest import Params, Rest
 
@@ -19,6 +21,8 @@ JsonObject = dict[str, Any]
 
 LARGEST_PAGE = 100
 _MOST_PASSES = 20
+_TOO_LONG = 18
+"""More digits than an id of a store has."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,16 @@ async def read_all(read: ReadPage, params: Params = (), *, size: int = LARGEST_P
     Raises:
         Retryable: the list changes faster than it can be read.
     """
-    seen: set[tuple[int, str]] = set()
+    seen: set[tuple[int | str, str]] = set()
     for _ in range(_MOST_PASSES):
-        ids: set[int] = set()
+        ids: set[int | str] = set()
         totals: set[int | None] = set()
         fresh = False
         async for page in _one_pass(read, params, size):
             totals.add(page.total)
-            ids.update(_id(row) for row in page.rows)
+            ids.update(identity(row) for row in page.rows)
             for row in page.rows:
-                version = (_id(row), str(row.get("date_modified_gmt")))
+                version = (identity(row), str(row.get("date_modified_gmt")))
                 if version not in seen:
                     seen.add(version)
                     fresh = True
@@ -101,5 +105,12 @@ async def _one_pass(read: ReadPage, params: Params, size: int) -> AsyncIterator[
             return
 
 
-def _id(row: JsonObject) -> int:
-    return int(row["id"])
+def identity(row: JsonObject) -> int | str:
+    """What tells a row of a list from the others: its id; where it has none (plugins break records), all that it says.
+
+    Such a row is handed out like any other, so that it neither ends the reading nor is left out.
+    """
+    said = row.get("id")
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < _TOO_LONG:
+        return int(said)
+    return said if isinstance(said, int) and not isinstance(said, bool) else digest(exactjson.dumps(row))

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlc_vendors.woocommerce.errors import NotFound
 from mlc_vendors.woocommerce.models import OrderAnswer
-from mlc_vendors.woocommerce.paging import LARGEST_PAGE, pages_of, read_all
+from mlc_vendors.woocommerce.paging import LARGEST_PAGE, identity, pages_of, read_all
 from mlc_vendors.woocommerce.rest import RestAnswer
 from mlc_vendors.woocommerce.session import StoreSession
 from mlc_vendors.woocommerce.walk import OrderWalk
@@ -97,13 +97,13 @@ class Masters(StoreSession):
         """Products by id, those that are left; variations are not listed by this endpoint."""
         read = pages_of(self._rest, "/products", template="products.list")
         wanted = sorted(set(product_ids))
-        found: dict[int, JsonObject] = {}
+        found: dict[int | str, JsonObject] = {}
         for start in range(0, len(wanted), LARGEST_PAGE):
             chosen = ",".join(map(str, wanted[start : start + LARGEST_PAGE]))
             params = [("include", chosen), ("_fields", ",".join(dict.fromkeys(("id", *fields))))]
             async for row in read_all(read, params):
-                found[int(row["id"])] = row
-        return [found[product_id] for product_id in sorted(found)]
+                found[identity(row)] = row
+        return [found[product_id] for product_id in wanted if product_id in found]
 
     async def product_categories(self) -> list[JsonObject]:
         """All categories: ``id``, ``name``, ``slug``, ``parent``."""

@@ -3,6 +3,7 @@
 Paging over a moving sort key skips rows: an order of page 1 that is touched jumps to the end, and page 2 begins one
 row late. So page 1 is asked for again and again, ``modified_after`` moving forward to the second before the last row's;
 only inside one second (bulk edits) pages are turned, by id. Bounds are strict, whole seconds, and UTC without a zone.
+A row without its time, or without its id, is handed out with the others and moves no bound.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from mlc_common.errors import ConfigurationError, Rejected
 from mlc_vendors.woocommerce.errors import NotJson
-from mlc_vendors.woocommerce.paging import Page, ReadPage, read_all
+from mlc_vendors.woocommerce.paging import Page, ReadPage, identity, read_all
 
 JsonObject = dict[str, Any]
 
@@ -77,7 +78,7 @@ class OrderWalk:
 
     async def _walk(self, status: str) -> AsyncIterator[JsonObject]:
         bound = self._start
-        seen: set[tuple[int, datetime]] = set()
+        seen: set[_Version] = set()
         while not self._chased(bound):
             page, settled = await self._page_at_rest(status, bound)
             for row in page.rows:
@@ -108,11 +109,11 @@ class OrderWalk:
         than the one that it was found by. Stamps older than the request are safe; where there are none, a page that
         reads the same twice is. Where there are none at all, the store does not come to rest.
         """
-        before: list[tuple[int, datetime]] = []
+        before: list[_Version] = []
         for _ in range(_MOST_REREADS):
             page = await self._first_page(status, bound)
             self._hear(page)
-            stamps = [stamp_of(row) for row in page.rows]
+            stamps = _stamps(page.rows)
             settled = [stamp for stamp in stamps if page.not_before is not None and stamp < page.not_before]
             if settled or page.is_last(1, self._size):
                 break
@@ -132,7 +133,10 @@ class OrderWalk:
             raise ConfigurationError(
                 "the store cannot list orders by modification time; WooCommerce must be brought up to date"
             ) from None
-        if any(stamp_of(row) <= bound for row in page.rows):
+        stamps = _stamps(page.rows)
+        if page.rows and not stamps and not page.is_last(1, self._size):
+            raise NotJson("GET orders: the orders come without their modification times; trying again later")
+        if any(stamp <= bound for stamp in stamps):
             raise ConfigurationError(
                 "the store answers with orders that were not asked for: it is too old to know modified_after, or a "
                 "cache in front of it ignores the query; bring WooCommerce up to date, or except /wp-json/ from caching"
@@ -153,20 +157,23 @@ class OrderWalk:
         return self._chase_until is not None and bound > self._chase_until
 
 
-def stamp_of(row: JsonObject) -> datetime:
-    """When an order was modified last, by the store's clock (UTC).
+_Version = tuple[int | str, datetime | None]
 
-    Raises:
-        NotJson: the order does not say it.
-    """
+
+def stamp_of(row: JsonObject) -> datetime | None:
+    """When an order was modified last, by the store's clock (UTC); None where the order does not say it."""
     try:
         return datetime.fromisoformat(row["date_modified_gmt"]).replace(tzinfo=UTC)
     except (KeyError, TypeError, ValueError):
-        raise NotJson("GET orders: an order comes without its modification time; trying again later") from None
+        return None
 
 
-def _version(row: JsonObject) -> tuple[int, datetime]:
-    return int(row["id"]), stamp_of(row)
+def _stamps(rows: Sequence[JsonObject]) -> list[datetime]:
+    return [stamp for row in rows if (stamp := stamp_of(row)) is not None]
+
+
+def _version(row: JsonObject) -> _Version:
+    return identity(row), stamp_of(row)
 
 
 def _text(instant: datetime) -> str:

@@ -79,6 +79,8 @@ def read(event: RawInput) -> Told | NotAnOrder:
 def read_snapshot(snapshot: OrderSnapshot) -> Told | NotAnOrder:
     """Read a snapshot of the poller, or a stored record of the same shape."""
     order_id = fields.optional_id(snapshot.order_id)
+    if not order_id and snapshot.order is not None and not fields.optional_id(snapshot.order.get("id")):
+        return NotAnOrder("the store lists an order without an id, for which nothing can be asked; repair it there")
     if not order_id:
         return NotAnOrder(f"a snapshot of order {snapshot.order_id[:40]!a}, which is no order id")
     if snapshot.order is None:
