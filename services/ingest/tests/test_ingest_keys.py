@@ -12,6 +12,11 @@ from mlc_ingest.admission import subject
     [
         ("order", b'{"id":17,"status":"processing"}', "shop:order:17"),
         ("action", b'{"action":"woocommerce_order_refunded","arg":17}', "shop:order:17"),
+        ("action", b'{"action":"woocommerce_order_refunded","arg":"17"}', "shop:order:17"),
+        ("action", b'{"arg":"17","action":"woocommerce_order_refunded"}', "shop:order:17"),
+        ("action", b'{"action":"x","arg":"9223372036854775808"}', "shop:order:unknown"),
+        ("action", b'{"action":"x","arg":"seventeen"}', "shop:order:unknown"),
+        ("order", b'{"id":"17"}', "shop:order:unknown"),
         ("action", b'{"id":17}', "shop:order:unknown"),
         ("product", b'{"id":5,"name":"Mug"}', "shop:product:5"),
         ("customer", b'{"name":"Ada","id":6}', "shop:customer:6"),

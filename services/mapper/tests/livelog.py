@@ -135,8 +135,10 @@ class LiveLog:
         """Append a webhook with this order; the event's id."""
         return await self.hears_bytes(exactjson.dumps(body), int(body["id"]), at=at)
 
-    async def hears_bytes(self, body: bytes, order_id: int, *, topic: str = "order.updated", at: datetime = NOW) -> str:
-        """Append a webhook with this body."""
+    async def hears_bytes(
+        self, body: bytes, order_id: int | str, *, topic: str = "order.updated", at: datetime = NOW
+    ) -> str:
+        """Append a webhook with this body, under the key of an order with this id."""
         made = str(event_id("test-webhook", next(self._ids)))
         envelope = Envelope(
             id=made,

@@ -47,8 +47,9 @@ _SIGNATURE_SHAPE = re.compile(r"[A-Za-z0-9+/]{43}=")
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
 _RESOURCE_NAME = re.compile(r"[a-z][a-z_]{0,39}")
 _OBJECT_FIRST = re.compile(rb'\{"id":([1-9][0-9]{0,18})[,}]')
-_ACTION_FIRST = re.compile(rb'\{"action":"[^"\\]{1,200}","arg":([1-9][0-9]{0,18})[,}]')
+_ACTION_FIRST = re.compile(rb'\{"action":"[^"\\]{1,200}","arg":("?)([1-9][0-9]{0,18})\1[,}]')
 _LARGEST_ID = 2**63 - 1
+_LONGEST_ID = 20
 
 _ORDERS = frozenset({"order", "action"})
 _REFERENCE = frozenset({"product", "customer", "coupon"})
@@ -212,13 +213,15 @@ def object_id(body: bytes, *, action: bool = False) -> int | None:
     """
     first = (_ACTION_FIRST if action else _OBJECT_FIRST).match(body)
     if first is not None:
-        found = int(first[1])
+        found = int(first[first.lastindex or 1])
         return found if found <= _LARGEST_ID else None
     try:
         value = exactjson.loads(body)
     except Undecodable:
         return None
     named = value.get("arg" if action else "id") if isinstance(value, dict) else None
+    if action and isinstance(named, str) and named.isascii() and named.isdigit() and len(named) < _LONGEST_ID:
+        named = int(named)  # whoever calls a hook of WordPress may have its id as text
     return named if type(named) is int and 0 < named <= _LARGEST_ID else None
 
 

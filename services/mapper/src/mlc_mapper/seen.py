@@ -75,4 +75,8 @@ def _seen(record: Record, envelope: Envelope) -> Seen | NotAnOrder:
     told = read(event)
     if isinstance(told, NotAnOrder):
         return told
-    return Seen(record, envelope, event, told, envelope.extensions.get("connection", ""))
+    seen = Seen(record, envelope, event, told, envelope.extensions.get("connection", ""))
+    if envelope.subject != seen.order_key:
+        # Offsets order an order's events, and lie on one partition; headers, which chose this one, are not signed.
+        return NotAnOrder(f"this is about {seen.order_key} and came under the name of {envelope.subject[:80]}")
+    return seen
