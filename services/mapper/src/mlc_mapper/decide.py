@@ -181,7 +181,8 @@ def _request(before: OrderState, after: OrderState, told: Told, mapping: Mapping
     """The snapshot without which nothing can be decided; its id is made from what is known, so it is asked for once."""
     known = after.picture.digest if after.picture else ""
     if isinstance(told, HintTold):
-        return fetch(after, told.because, known)
+        # The last answer is part of it: what was no deletion then may be one now.
+        return fetch(after, told.because, known, *(str(fetch_id) for fetch_id in after.answered[-1:]))
     if after.contested is not None:
         return _settling(after, after.contested)
     if isinstance(told, GoneTold):

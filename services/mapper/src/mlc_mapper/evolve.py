@@ -3,8 +3,9 @@
 The store's modification time orders pictures. Two different pictures of one second cannot be ordered, and neither can
 one that was read later and bears an earlier time: the first stays, contested, until the snapshot arrives that was
 fetched to settle it (architecture §2). Where that answer bears the earlier time, the store's clock was set back, and
-times up to the one that it overruled order nothing any more. Facts are folded from every picture, also from late ones,
-so that the end state does not depend on the order of arrival.
+times up to the one that it overruled order nothing any more. What answers a fetch was read after the fetch was asked
+for: that order no clock can tell otherwise. Facts are folded from every picture, also from late ones, so that the end
+state does not depend on the order of arrival.
 """
 
 from __future__ import annotations
@@ -69,8 +70,7 @@ def fold(state: OrderState, told: Told) -> OrderState:
     if isinstance(told, HintTold):
         return state
     if isinstance(told, GoneTold):
-        gone_at = max(filter(None, (state.gone_at, told.fetched_at)))
-        return _answered(state.model_copy(update={"gone_at": gone_at}), told.fetch_id)
+        return _answered(state.model_copy(update=_lost(state, told)), told.fetch_id)
     return _answered(_with_order(state, told), told.fetch_id)
 
 
@@ -81,14 +81,15 @@ def relation(state: OrderState, told: OrderTold) -> Relation:
         return Relation.NEWER
     if new.digest == known.digest:
         return Relation.SAME
+    if state.contested is not None and told.fetch_id == state.contested:
+        return Relation.ANSWER  # asked for when the newest picture was known, so read later than that was heard
     timed = EPOCH not in (new.modified, known.modified)
     if timed and new.modified < known.modified and not _read_later(state, told):
         return Relation.OLDER
     later = known.modified == EPOCH or (timed and new.modified > known.modified)
     if later and not _may_be_overruled(state, told):
         return Relation.NEWER
-    answers = told.fetch_id is not None and told.fetch_id not in state.answered
-    return Relation.ANSWER if answers else Relation.CONTRADICTION
+    return Relation.ANSWER if _is_first_answer(state, told.fetch_id) else Relation.CONTRADICTION
 
 
 def _may_be_overruled(state: OrderState, told: OrderTold) -> bool:
@@ -214,6 +215,27 @@ def _answered(state: OrderState, fetch_id: UUID | None) -> OrderState:
     return state.model_copy(update={"answered": answered, "contested": contested})
 
 
+def _lost(state: OrderState, told: GoneTold) -> dict[str, object]:
+    """What is known of the order's being there, after a snapshot that showed that it is not.
+
+    By our own clock, which may be set back; what answers a fetch is later than what was known, whatever it bears.
+    """
+    if _is_first_answer(state, told.fetch_id) and state.alive_at is not None and state.alive_at >= told.fetched_at:
+        return {"gone_at": told.fetched_at, "alive_at": None}
+    return {"gone_at": max(filter(None, (state.gone_at, told.fetched_at)))}
+
+
+def _seen(state: OrderState, at: datetime, fetch_id: UUID | None) -> dict[str, object]:
+    """The same after one that showed the order."""
+    if _is_first_answer(state, fetch_id) and state.gone_at is not None and state.gone_at >= at:
+        return {"alive_at": at, "gone_at": None}
+    return {"alive_at": max(filter(None, (state.alive_at, at)))}
+
+
+def _is_first_answer(state: OrderState, fetch_id: UUID | None) -> bool:
+    return fetch_id is not None and fetch_id not in state.answered
+
+
 def _with_order(state: OrderState, told: OrderTold) -> OrderState:
     stands = relation(state, told)
     facts = facts_of.with_picture(state.facts, told.picture)
@@ -224,7 +246,7 @@ def _with_order(state: OrderState, told: OrderTold) -> OrderState:
         account = told.account or ((facts.customer_id, "") if answer else None)
         if account is not None:
             facts = facts_of.with_account(facts, *account, told.fetched_at)
-        update["alive_at"] = max(filter(None, (state.alive_at, told.fetched_at)))
+        update |= _seen(state, told.fetched_at, told.fetch_id)
     if stands in (Relation.NEWER, Relation.ANSWER):
         update |= {"picture": told.picture, "heard_at": told.heard_at, "overruled": _still_overruled(state, told)}
     if stands is Relation.NEWER:

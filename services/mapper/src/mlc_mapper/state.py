@@ -18,7 +18,7 @@ from mlc_common.accounting import Amount, Line, Placement, Value
 from mlc_mapper.woocommerce.facts import Facts
 from mlc_mapper.woocommerce.order import Picture, StoreRefund
 
-EVOLVE_VERSION = 3
+EVOLVE_VERSION = 4
 """Raised by one whenever ``evolve`` gives another state for the same events."""
 
 
