@@ -1,6 +1,7 @@
 """The arguments of every Kafka client that have to do with where the brokers are and how to sign in there.
 
-The only place that makes them: what is made without would work on a broker without a sign-in, and on no other.
+The only place that makes them: what is made without would work on a broker without a sign-in, and on no other; and its
+connections would not be those of ``connections``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from typing import Any
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from mlc_common.brokers import access_of
+from mlc_common.log import connections
+
+connections.install()
 
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
