@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlc_common.money import AmountError, exact, is_currency, minor_unit, parse_amount, quantise
+from mlc_common.money import AmountError, exact, is_currency, minor_unit, parse_amount, quantise, shown
 
 CURRENCIES = st.sampled_from(["USD", "EUR", "JPY", "KWD", "RSD"])
 ANY_AMOUNT = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=6)
@@ -75,3 +75,16 @@ def test_ties_round_away_from_zero_and_zero_has_no_sign() -> None:
     assert quantise(Decimal("0.005"), "USD") == Decimal("0.01")
     assert quantise(Decimal("-0.005"), "USD") == Decimal("-0.01")
     assert str(quantise(Decimal("-0.001"), "USD")) == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("2400.00", "JPY", "2400"), ("1317.39", "JPY", "1317.39"), ("5", "USD", "5.00"), ("5.0000", "USD", "5.00"),
+        ("-0.00", "USD", "0.00"), ("1E+3", "KWD", "1000.000"), ("5.10", "???", "5.10"), ("1E+2", "", "100"),
+    ],
+)  # fmt: skip
+def test_an_amount_is_shown_with_its_currencys_decimals_and_never_rounded(
+    amount: str, currency: str, text: str
+) -> None:
+    assert shown(Decimal(amount), currency) == text

@@ -12,6 +12,7 @@ from mlc_common.money.amounts import (
     minor_unit,
     parse_amount,
     quantise,
+    shown,
 )
 
-__all__ = ["AmountError", "allocate", "exact", "is_currency", "minor_unit", "parse_amount", "quantise"]
+__all__ = ["AmountError", "allocate", "exact", "is_currency", "minor_unit", "parse_amount", "quantise", "shown"]

@@ -74,6 +74,18 @@ def quantise(amount: Decimal, currency: str) -> Decimal:
     return rounded if rounded else abs(rounded)
 
 
+def shown(amount: Decimal, currency: str) -> str:
+    """As a person reads it: with the currency's own decimals, and with more where it has more; nothing is rounded.
+
+    A currency that nobody knows is no reason to show nothing: its amounts are shown as they are.
+    """
+    try:
+        rounded = quantise(amount, currency)
+    except AmountError:
+        return format(amount, "f")
+    return format(rounded if rounded == amount else amount, "f")
+
+
 def exact(amount: Decimal, currency: str) -> Decimal:
     """The same amount with the currency's number of digits.
 

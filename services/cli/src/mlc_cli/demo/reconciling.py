@@ -15,6 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mlc_common.money import shown
+
 _PAID = frozenset({"processing", "completed"})
 _ZERO = Decimal(0)
 
@@ -75,8 +77,8 @@ class Reconciliation:
             "invoices": self.invoices,
             "credits": self.credits,
             "currencies": [
-                {"currency": c, "shop": str(kept), "books": str(booked), "difference": str(booked - kept)}
-                for c, kept, booked in self._sums()
+                dict(zip(("currency", "shop", "books", "difference"), (c, *amounts), strict=True))
+                for c, *amounts in self._shown()
             ],
             "held": [{"order": row.order, "reason": row.held} for row in self.rows if row.held],
             "excluded": dict(self.excluded),
@@ -94,8 +96,8 @@ class Reconciliation:
         table = Table("currency")
         for name in ("kept by the shop", "in the ERP's books", "difference"):
             table.add_column(name, justify="right")
-        for currency, kept, booked in self._sums():
-            table.add_row(currency, f"{kept}", f"{booked}", f"{booked - kept:.2f}")
+        for cells in self._shown():
+            table.add_row(*cells)
         console.print(table)
         console.print(f"{self.lost} webhook deliveries were lost on purpose; the poll found those orders.")
         for rule, count in sorted(self.excluded.items()):
@@ -105,7 +107,8 @@ class Reconciliation:
                 console.print(f"held (in neither sum): order {row.order}, {row.held}", markup=False)
             elif not row.agrees:
                 console.print(
-                    f"[red]order {row.order}: shop {row.kept}, books {row.booked} {row.currency}, "
+                    f"[red]order {row.order}: shop {shown(row.kept, row.currency)}, "
+                    f"books {shown(row.booked, row.currency)} {row.currency}, "
                     f"{row.documents} documents instead of {row.wanted}[/red]"
                 )
         for batch in self.unexplained:
@@ -113,6 +116,10 @@ class Reconciliation:
         console.print(
             "[green]Everything reconciles.[/green]" if self.reconciles else "[red]It does not reconcile.[/red]"
         )
+
+    def _shown(self) -> Iterable[tuple[str, str, str, str]]:
+        for currency, kept, booked in self._sums():
+            yield currency, shown(kept, currency), shown(booked, currency), shown(booked - kept, currency)
 
     def _sums(self) -> Iterable[tuple[str, Decimal, Decimal]]:
         for currency in sorted({row.currency for row in self.rows}):
