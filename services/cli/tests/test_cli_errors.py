@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -176,6 +177,24 @@ def test_the_real_command_prints_no_variables_when_python_itself_fails_while_loa
     assert PLANTED not in done.stdout + done.stderr
 
 
+def test_what_is_no_text_is_refused_before_it_reaches_the_log(tmp_path: Path) -> None:
+    # As a terminal in ISO 8859-1 sends an umlaut to a program that was told UTF-8.
+    arguments = [b"holds", b"release", b"1001", b"--why", b"f\xfcr"]
+    command = [sys.executable.encode(), b"-m", b"mlc_cli", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | {"PYTHONUTF8": "1"}
+    )
+    assert done.returncode == 1
+    assert "'f\\udcfcr' is no text in the encoding of this terminal (utf-8)" in done.stderr
+
+
+def test_what_postgresql_refuses_is_a_defect_and_not_a_server_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+    for error, code in ((asyncpg.DataError("odd"), "defect"), (asyncpg.AdminShutdownError("end"), "unreachable")):
+        with pytest.raises(typer.Exit), output.telling_errors():
+            raise error
+        assert capsys.readouterr().err.startswith(f"error ({code}): ")
+
+
 def test_of_several_things_that_went_wrong_the_one_that_a_person_can_mend_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -202,6 +221,13 @@ def test_a_sentence_is_one_line_where_no_person_sits_at_a_terminal(capsys: pytes
         (["mapping", "check", "none.yaml"], "none.yaml cannot be read: No such file or directory"),
         (["preview", "none.json"], "none.json: No such file or directory"),
         (["sandbox", "deltek", "--config", "none.json"], "none.json is no file; leave --config out"),
+        (["holds", "release", "1001", "--why", ""], "say why with --why"),
+        (["holds", "release", "--all", "--why", "  "], "say why with --why"),
+        (["holds", "resolve", "1001", "--as", "closed", "--why", " "], "say why with --why"),
+        (["replay", "--all", "--why", " "], "say why with --why"),
+        (["audit", "export", "--out", ""], "is no file in a folder that exists"),
+        (["audit", "export", "--out", "."], "is no file in a folder that exists"),
+        (["audit", "export", "--out", "nowhere/november.csv"], "--out nowhere/november.csv is no file in a folder"),
         (["connection", "rotate", "x", "--secret", "password", "--generate"], "--generate is for webhook_secret"),
         (["connection", "rotate", "x", "--secret", "password", "--generate", "--retire"], "exclude each other"),
     ],

@@ -13,10 +13,10 @@ import pytest
 
 from mlc_cli import differences
 from mlc_cli.differences import Look
-from mlc_cli.following import became
+from mlc_cli.following import Became, became
 from mlc_cli.orders import keys
 from mlc_cli.releasing import Wanted, _the_one
-from mlc_cli.replay import Selector, _offsets
+from mlc_cli.replay import Selector, _offsets, _unknown
 from mlc_common.errors import ConfigurationError
 from mlc_common.store.holds import HeldDocument, LedgerDocument
 from mlc_common.store.mappings import AppliedMapping
@@ -68,6 +68,18 @@ def test_a_replay_names_orders_or_all_and_not_both() -> None:
         replace(nothing, since=NOW, until=NOW).check()
     with pytest.raises(ConfigurationError, match="no reason 'odd'"):
         replace(nothing, reason="odd").check()
+
+
+def test_an_order_that_no_flow_knows_is_told_from_one_that_some_flow_knows() -> None:
+    refused = [
+        Became(flow, f"{store}:order:{order}", "", "", "refused", "The log knows nothing of this order.")
+        for flow, store, order in (
+            *(("web", "shop", 17), ("web2", "shop", 17), ("outlet", "outlet", 17)),
+            *(("web", "shop", 18), ("web2", "shop", 18)),
+        )
+    ]
+    named = Selector(["17", "18", "shop:order:18"], None, None, {}, "", everything=False, flow="")
+    assert _unknown(named, FLOWS, refused) == ["17", "shop:order:18"]
 
 
 @pytest.mark.parametrize(

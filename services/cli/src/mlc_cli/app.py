@@ -7,6 +7,7 @@ prints: it would show variables, and those may hold secrets.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlc_cli.output import telling_errors
+from mlc_common.errors import ConfigurationError
 
 COMMANDS = {
     "init": "init",
@@ -82,10 +84,25 @@ def mlc(
     """
 
 
+def see_that_it_is_text(arguments: Sequence[str]) -> None:
+    """What is typed is kept in the log and looked for in the database, and neither takes anything but text.
+
+    Raises:
+        ConfigurationError: an argument is none in this terminal's encoding.
+    """
+    for argument in arguments:
+        if not argument.isprintable() and any("\ud800" <= each <= "\udfff" for each in argument):
+            raise ConfigurationError(
+                f"{argument!a} is no text in the encoding of this terminal ({sys.getfilesystemencoding()}); type "
+                "it again, or correct LANG"
+            )
+
+
 def main() -> None:
     """Entry point of the `mlc` script."""
     try:
         with telling_errors():
+            see_that_it_is_text(sys.argv[1:])
             app()
     except typer.Exit as ending:  # what failed before a command could be found
         sys.exit(ending.exit_code)

@@ -101,6 +101,11 @@ def first_of(error: BaseException) -> BaseException:
     return error
 
 
+def counted(number: int, what: str) -> str:
+    """How many of something, in words."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
 def when(iso: str) -> str:
     """A time for people."""
     return iso.replace("T", " ").replace("+00:00", " UTC")
@@ -112,11 +117,18 @@ def _explained(error: BaseException) -> tuple[str, str]:
     if isinstance(first, ConnectorError):
         return str(first), first.code
     server = _SERVERS.get(type(first).__module__.partition(".")[0])
-    if server:
+    if server and _is_lost(first):
         return f"{server} was lost on the way ({type(first).__name__}); see that it runs, and try again", "unreachable"
     if isinstance(first, OSError) and first.filename is not None:
         return f"{first.filename}: {first.strerror}", "file"
     return _defect(first), "defect"
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether a server is away; what PostgreSQL refuses to do is a defect of ours, and refused again."""
+    from mlc_common.store.pool import UNAVAILABLE  # only here: offline commands need no database driver
+
+    return isinstance(error, UNAVAILABLE) or not type(error).__module__.startswith("asyncpg")
 
 
 def _defect(error: BaseException) -> str:

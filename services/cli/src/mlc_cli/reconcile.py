@@ -23,7 +23,7 @@ from rich.table import Table
 from mlc_cli import environment
 from mlc_cli.output import Json, people, print_json, say, telling_errors, when
 from mlc_common.errors import ConfigurationError
-from mlc_common.money import AmountError, minor_unit
+from mlc_common.money import shown
 
 GROUP = "mlc.reconciling"
 
@@ -42,7 +42,7 @@ _UNEXPLAINED = ("missing", "differs", "without_sale")
 def reconcile(
     *,
     since: Annotated[str, typer.Option("--from", help="First day, in the store's calendar (2026-11-01).")] = "",
-    until: Annotated[str, typer.Option("--to", help="Last day, included; today without it.")] = "",
+    until: Annotated[str, typer.Option("--to", help="Last day, included; today without it, and at the latest.")] = "",
     flow: Annotated[str, typer.Option(help="Which flow, where there are several.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Say every order and refund, one by one.")] = False,
     as_json: Json = False,
@@ -93,7 +93,8 @@ class _Seen:
             print_json({"item": item})
         elif self.everything:
             said = f": {item['sentence']}" if item["sentence"] else ""
-            say((f"{item['verdict']:<13}", _style(item["verdict"])), f" {_name(item)} {item['store']}{said}")
+            amount = f"{item['store']} {item['currency']}"
+            say((f"{_short(item['verdict']):<10}", _style(item["verdict"])), f" {_name(item)}, {amount}{said}")
         if one.unexplained:
             self.unexplained.append(item)
         elif item["verdict"] == "held":
@@ -108,8 +109,8 @@ def _item(one: Any) -> dict[str, Any]:
         "order": one.order,
         "verdict": one.verdict.value,
         "currency": one.currency,
-        "store": _amount(one.store, one.currency),
-        "books": _amount(one.books, one.currency),
+        "store": shown(one.store, one.currency),
+        "books": shown(one.books, one.currency),
         "sentence": one.sentence,
         "references": list(one.references),
         "paid": {"day": paid.day.isoformat(), "transaction": paid.transaction} if paid else None,
@@ -143,11 +144,12 @@ def _progress(*, quiet: bool) -> Iterator[Progress]:
 
 def _show(result: Any, seen: _Seen) -> None:
     say((f"Flow {result.flow}, {result.first} to {result.last}", "bold"), f", {when(result.at.isoformat()[:19])} UTC")
-    people.print(_sums(result.tally.as_json()))
+    if result.tally.sums:
+        people.print(_sums(result.tally.as_json()))
     for paid in result.tally.as_json()["payments"]:
         count = sum(paid["by_verdict"].values())
         became = ", ".join(f"{number} {_short(verdict)}" for verdict, number in paid["by_verdict"].items())
-        amount = _amount(Decimal(paid["amount"]), paid["currency"])
+        amount = shown(Decimal(paid["amount"]), paid["currency"])
         say(f"Payments in {paid['currency']}: {count}, {amount} in all; their orders: {became}.")
     for item in seen.unexplained:
         say((_short(item["verdict"]), "bold red"), f": {item['sentence']}")
@@ -156,6 +158,8 @@ def _show(result: Any, seen: _Seen) -> None:
     unexplained = result.tally.unexplained
     if unexplained:
         say((f"{unexplained} cannot be explained.", "bold red"))
+    elif not result.tally.sums:
+        say("Nothing was placed, paid, refunded or booked in these days: there is nothing to account for.")
     else:
         say(("Everything is accounted for.", "bold green"))
 
@@ -179,17 +183,8 @@ def _sums(said: dict[str, Any]) -> Table:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     counts = [str(row[name] or "") for name in ("orders", "refunds", "documents")]
-    amounts = [_amount(Decimal(row[name]), row["currency"]) for name in ("store", "books", "difference")]
+    amounts = [shown(Decimal(row[name]), row["currency"]) for name in ("store", "books", "difference")]
     return [*counts, row["currency"], *amounts]
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    """In the currency's own decimals where it fits into them; nothing is rounded."""
-    try:
-        shown = amount.quantize(minor_unit(currency))
-    except AmountError:
-        return format(amount, "f")
-    return format(shown if shown == amount else amount, "f")
 
 
 def _name(item: dict[str, Any]) -> str:

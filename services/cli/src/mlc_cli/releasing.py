@@ -16,7 +16,7 @@ import typer
 
 from mlc_cli import environment, following, orders
 from mlc_cli.following import Became
-from mlc_cli.output import print_json, say
+from mlc_cli.output import counted, print_json, say
 from mlc_common.accounting import HoldReason, event_id
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import Event, HoldResolved, ReleaseRequested
@@ -80,9 +80,20 @@ def check_reason(reason: str) -> None:
         raise ConfigurationError(f"there is no reason {reason!r}; known are {', '.join(sorted(HoldReason))}")
 
 
+def check_why(why: str) -> None:
+    """See that somebody who reads it a year later learns why.
+
+    Raises:
+        ConfigurationError: nothing is said.
+    """
+    if not why.strip():
+        raise ConfigurationError("say why with --why; it is kept in the log")
+
+
 def run_release(wanted: Wanted, manner: Manner, *, rebook: bool, yes: bool) -> None:
     """Release, wait, and tell."""
     wanted.check()
+    check_why(manner.why)
     asyncio.run(_release(wanted, manner, rebook=rebook, yes=yes))
 
 
@@ -127,11 +138,12 @@ async def _held(runtime: Runtime, wanted: Wanted) -> list[HeldDocument]:
 def _agreed(documents: int, count: int, *, as_json: bool) -> bool:
     if as_json:
         raise ConfigurationError("--all with --json asks nothing; say --yes")
-    return typer.confirm(f"Release {documents} documents of {count} orders?", abort=True)
+    return typer.confirm(f"Release {counted(documents, 'document')} of {counted(count, 'order')}?", abort=True)
 
 
 def run_resolve(order: str, document: str, flow: str, found: Found, manner: Manner) -> None:
     """Record a person's word, wait, and tell."""
+    check_why(manner.why)
     asyncio.run(_resolve(order, document, flow, found, manner))
 
 
@@ -185,7 +197,7 @@ def _tell_asked(ids: Sequence[UUID], manner: Manner, verb: str) -> None:
     if manner.as_json:
         print_json({"requests": [str(one) for one in ids]})
     else:
-        say(f"{len(ids)} orders are to be {verb}; `mlc holds list` shows what stays held.")
+        say(f"Asked for: {counted(len(ids), 'order')} to be {verb}; `mlc holds list` shows what stays held.")
 
 
 def _tell(found: Sequence[Became], manner: Manner, verb: str) -> None:

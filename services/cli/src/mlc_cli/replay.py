@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,8 +15,9 @@ import typer
 
 from mlc_cli import environment, following, orders
 from mlc_cli.differences import Look, what_if
-from mlc_cli.output import Json, print_json, say, telling_errors
-from mlc_cli.releasing import check_reason
+from mlc_cli.following import Became
+from mlc_cli.output import Json, counted, print_json, say, telling_errors
+from mlc_cli.releasing import check_reason, check_why
 from mlc_common.accounting import event_id
 from mlc_common.errors import ConfigurationError
 from mlc_common.events import PARTITIONS, ReplayRequested
@@ -96,8 +98,7 @@ def replay(
         if dry_run:
             asyncio.run(_dry_run(chosen, rebook=rebook, limit=limit, as_json=as_json))
         else:
-            if not why:
-                raise ConfigurationError("say why with --why; it is kept in the log")
+            check_why(why)
             manner = (by or getpass.getuser(), why)
             asyncio.run(_replay(chosen, manner, rebook=rebook, wait=not no_wait, as_json=as_json))
 
@@ -177,21 +178,26 @@ async def _replay(chosen: Selector, manner: tuple[str, str], *, rebook: bool, wa
             return
         told = [await requests.replay_progress(runtime.pool, each) for each in ids]
         became = await following.what_became(runtime, ids)
+        unknown = _unknown(chosen, await orders.flows(runtime.pool, chosen.flow), became)
     counts = {
-        "orders": sum(each.orders for each in told if each),
+        "orders": sum(each.orders for each in told if each) - sum(each.outcome == "refused" for each in became),
         "commands": sum(each.commands for each in told if each),
     }
     if as_json:
         answer: dict[str, Any] = {**counts, "documents": [each.plain() for each in became]}
         print_json(answer)
-        return
-    following.show_became(became)
-    decided, otherwise = _count(counts["orders"], "order"), _count(counts["commands"], "document")
-    say(f"{decided} decided anew, {otherwise} otherwise than before.")
+    else:
+        following.show_became(became)
+        decided, otherwise = counted(counts["orders"], "order"), counted(counts["commands"], "document")
+        say(f"{decided} decided anew, {otherwise} otherwise than before.")
+    if unknown:
+        raise typer.Exit(1)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+def _unknown(chosen: Selector, flows: Sequence[AppliedMapping], became: Sequence[Became]) -> list[str]:
+    """The orders that were named and that no flow knows."""
+    refused = {(each.flow, each.order) for each in became if each.outcome == "refused"}
+    return [each for each in chosen.orders if refused.issuperset(orders.keys(each, flows).items())]
 
 
 def _tell_asked(ids: list[UUID], *, as_json: bool) -> None:

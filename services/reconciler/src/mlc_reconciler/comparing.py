@@ -110,8 +110,14 @@ async def compared(runtime: Runtime, asked: Asked) -> Result:
 
 
 def period_of(asked: Asked, rules: Rules, now: datetime, days: int) -> Period:
-    """The days that are asked for; the last ``days`` up to today where nothing is said."""
-    last = asked.last or rules.mapping.local_date(now)
+    """The days that are asked for, up to today: of a day that is to come nothing can be said.
+
+    Without a first day, ``days`` days.
+    """
+    today = rules.mapping.local_date(now)
+    last = min(asked.last or today, today)
+    if asked.first and asked.first > today:
+        raise ConfigurationError(f"the period begins on {asked.first}, and in the store it is {today}")
     return Period(asked.first or last - timedelta(days=days - 1), last, rules.mapping.local_date)
 
 

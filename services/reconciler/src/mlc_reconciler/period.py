@@ -11,6 +11,9 @@ from mlc_common.errors import ConfigurationError
 LocalDate = Callable[[datetime], date]
 """The date in the store at an instant."""
 
+EARLIEST = date(1970, 1, 1)
+"""No store that we read is older, and the calendar of computers begins here."""
+
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
@@ -19,7 +22,7 @@ class Period:
     """Whole days of the store, both included.
 
     Raises:
-        ConfigurationError: it ends before it begins.
+        ConfigurationError: it ends before it begins, or begins before all stores.
     """
 
     first: date
@@ -27,6 +30,8 @@ class Period:
     local_date: LocalDate
 
     def __post_init__(self) -> None:
+        if self.first < EARLIEST:
+            raise ConfigurationError(f"the period begins on {self.first}; give a day from {EARLIEST} on")
         if self.last < self.first:
             raise ConfigurationError(f"the period ends on {self.last}, before it begins on {self.first}")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from mlc_common.accounting import EXPLANATIONS, HoldReason
-from mlc_common.money import AmountError, quantise
+from mlc_common.money import shown
 from mlc_common.reconciling import BookFact, SaleFact
 from mlc_reconciler.evidence import SALE, Case, Piece, Rule
 from mlc_reconciler.parts import Part
@@ -18,11 +18,7 @@ _MOST_NAMED = 4
 
 def money(amount: Decimal, currency: str) -> str:
     """An amount with its currency, in the currency's own decimals where it fits into them."""
-    try:
-        shown = quantise(amount, currency)
-    except AmountError:
-        shown = amount
-    return f"{shown if shown == amount else amount:f} {currency}".strip()
+    return f"{shown(amount, currency)} {currency}".strip()
 
 
 def name_of(part: Part, case: Case) -> str:
@@ -121,7 +117,7 @@ def without_sale(one: BookFact, case: Case) -> str:
 
 def listed(books: Sequence[BookFact]) -> str:
     """Documents with their amounts, the first few."""
-    named = [f"{one.reference} {one.amount:f}" for one in books[:_MOST_NAMED]]
+    named = [f"{one.reference} {shown(one.amount, one.currency)}" for one in books[:_MOST_NAMED]]
     more = len(books) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
 

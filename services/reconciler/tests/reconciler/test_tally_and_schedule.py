@@ -10,13 +10,18 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlc_common.accounting import document_key
+from mlc_common.errors import ConfigurationError
 from mlc_common.store.reconciling import LedgerOrder, LedgerRow
+from mlc_mapper.examples import text as example
+from mlc_reconciler.comparing import Asked, period_of
 from mlc_reconciler.evidence import SALE, Judged, Payment, Verdict
 from mlc_reconciler.explaining import fold
+from mlc_reconciler.rules import Rules
 from mlc_reconciler.schedule import due_day, seconds_until_due
+from mlc_reconciler.sentences import listed
 from mlc_reconciler.tally import Tally
 
-from .stories import LONG_AGO, sale
+from .stories import LONG_AGO, invoice, sale
 
 AT = time(4, 0)
 
@@ -127,3 +132,38 @@ def test_a_resolution_tells_who_and_why() -> None:
 
 def test_a_withdrawn_document_is_no_longer_wanted() -> None:
     assert not fold("web", "17", sale(), LedgerOrder((row(INVOICE, wish="withdrawn"),))).pieces[SALE].wanted
+
+
+NIGHT = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+"""Half past eleven in the evening of the 21st in New York."""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "days"),
+    [
+        (None, None, ("2026-11-15", "2026-11-21")),
+        ("2026-11-01", None, ("2026-11-01", "2026-11-21")),
+        ("2026-11-01", "2026-11-30", ("2026-11-01", "2026-11-21")),
+        ("2026-11-01", "9999-12-31", ("2026-11-01", "2026-11-21")),
+        (None, "2026-11-10", ("2026-11-04", "2026-11-10")),
+    ],
+)
+def test_a_period_ends_today_at_the_latest_by_the_stores_calendar(
+    first: str | None, last: str | None, days: tuple[str, str]
+) -> None:
+    asked = Asked(first=first and date.fromisoformat(first), last=last and date.fromisoformat(last))  # type: ignore[arg-type] # None stays
+    period = period_of(asked, Rules.of(example()), NIGHT, 7)
+    assert (period.first.isoformat(), period.last.isoformat()) == days
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [("2026-11-22", "in the store it is 2026-11-21"), ("0001-01-01", "give a day from 1970-01-01 on")],
+)
+def test_a_period_that_is_to_come_or_before_all_stores_is_refused(first: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        period_of(Asked(first=date.fromisoformat(first)), Rules.of(example()), NIGHT, 7)
+
+
+def test_documents_are_listed_with_the_decimals_of_their_currency() -> None:
+    assert listed([invoice(amount="2400.00", currency="JPY")]) == "IN-WC01-17 2400"

@@ -40,6 +40,8 @@ def export(
     """
     with telling_errors(as_json=as_json):
         begins, ends = period(since, until)
+        if not out.name or out.is_dir() or not out.parent.is_dir():
+            raise ConfigurationError(f"--out {out} is no file in a folder that exists; name one, as november.csv")
         rows = asyncio.run(_export(out, _form(form), begins, ends, show=not as_json))
         if as_json:
             print_json({"file": str(out), "rows": rows})

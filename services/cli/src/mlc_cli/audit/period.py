@@ -13,6 +13,9 @@ from mlc_common.errors import ConfigurationError
 
 _DAY = timedelta(days=1)
 
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""Between these lies everything that a log can hold, and what its clients can ask for."""
+
 
 def period(since: str, until: str) -> tuple[datetime | None, datetime | None]:
     """The instant at which a period begins and the first one after it; None where nothing is said.
@@ -25,7 +28,11 @@ def period(since: str, until: str) -> tuple[datetime | None, datetime | None]:
     begins, ends = _instant(since, "--from", timedelta()), _instant(until, "--to", _DAY)
     if begins and ends and begins >= ends:
         raise ConfigurationError(f"--from {since} is not before --to {until}; give the earlier one with --from")
-    return begins, ends
+    return _within(begins), _within(ends)
+
+
+def _within(instant: datetime | None) -> datetime | None:
+    return min(max(instant, FIRST), LAST) if instant else None
 
 
 def _instant(text: str, option: str, whole_day: timedelta) -> datetime | None:
@@ -35,7 +42,8 @@ def _instant(text: str, option: str, whole_day: timedelta) -> datetime | None:
         day = date.fromisoformat(text)
     except ValueError:
         return _time(text, option)
-    return datetime.combine(day, time.min, UTC) + whole_day
+    begins = datetime.combine(day, time.min, UTC)
+    return begins + whole_day if begins < LAST - whole_day else LAST
 
 
 def _time(text: str, option: str) -> datetime:
