@@ -35,7 +35,7 @@ def main() -> int:
         ("Creating the environment .venv", create_environment),
         ("Installing the locked packages", install_packages),
         ("Installing the members of this workspace", install_members),
-        ("Fetching Kafka's jars", fetch_jars),
+        ("Fetching Kafka's jars, preparing its classes", fetch_jars),
     ]
     for number, (title, step) in enumerate(steps, start=1):
         print(f"[{number}/{len(steps)}] {title}", flush=True)
@@ -109,7 +109,7 @@ def install_members() -> None:
 
 
 def fetch_jars() -> None:
-    """Kafka's jars into jgo's cache, each held to its checksum."""
+    """Kafka's jars into jgo's cache, each held to its checksum; its classes into a file that lets it start fast."""
     run([str(ENVIRONMENT / "bin" / "python"), "-m", "mlc_localstack", "fetch"], "Kafka's jars could not be fetched")
 
 

