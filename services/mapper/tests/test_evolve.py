@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -86,6 +87,16 @@ def test_hearing_everything_twice_commands_nothing_more(life: tuple[list[Snapsho
         assert isinstance(decision, Decision)
         assert (decision.commands, decision.fetches, decision.excluded) == ((), (), ())
         state = decision.state
+
+
+def test_the_poller_may_read_at_which_picture_a_state_stands() -> None:
+    """It looks into the stored states for that (`stands_at` of its store)."""
+    state, _ = _tell([snapshot(order(item(2, "1.00"), modified="2026-11-21T00:03:15"))])
+    stored = json.loads(state.model_dump_json())
+    assert datetime.fromisoformat(stored["picture"]["modified"]) == datetime(2026, 11, 21, 0, 3, 15, tzinfo=UTC)
+    assert json.loads(OrderState(flow="web", connection="shop", order_id=17).model_dump_json())["picture"] is None
+    timeless = order(item(2, "1.00"), modified=None) | {"date_created_gmt": None}
+    assert json.loads(_tell([snapshot(timeless)])[0].model_dump_json())["picture"]["modified"] == "1970-01-01T00:00:00Z"
 
 
 def _tell(pictures: list[SnapshotSeen]) -> tuple[OrderState, dict[UUID, Wish]]:

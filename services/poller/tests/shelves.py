@@ -10,6 +10,7 @@ from mlc_common.clock import FixedClock
 from mlc_common.errors import Retryable
 from mlc_common.events import Envelope, OrderSnapshot, decode
 from mlc_common.http import CircuitBreaker
+from mlc_common.log import Appended
 from mlc_vendors.woocommerce.paging import Page
 from mlc_vendors.woocommerce.walk import OrderWalk, stamp_of
 
@@ -99,13 +100,16 @@ class Log:
 
     def __init__(self) -> None:
         self.appended: list[OrderSnapshot] = []
+        self.ids: list[str] = []
         self.down = False
 
-    async def publish(self, _: str, envelope: Envelope) -> None:
+    async def publish(self, topic: str, envelope: Envelope) -> Appended:
         """As the producer does."""
         if self.down:
             raise Retryable("the log did not acknowledge")
         self.appended.append(decode(envelope, OrderSnapshot))
+        self.ids.append(envelope.id)
+        return Appended(topic, 0, len(self.appended) - 1)
 
     @property
     def orders(self) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import structlog
 
@@ -112,7 +113,14 @@ async def _work(served: Served, runtime: Runtime, settings: PollerSettings, aske
     connection, clock = served.connection.id, runtime.clock
     async with await open_client(served.connection, runtime.vault, clock, HttpMetrics(runtime.metrics)) as client:
         snapshots = Snapshots(
-            client, runtime.log, runtime.topics, connection, clock, metrics=runtime.metrics, needs=served.needs
+            client,
+            runtime.log,
+            runtime.topics,
+            connection,
+            clock,
+            metrics=runtime.metrics,
+            needs=served.needs,
+            stands=partial(store.stands_at, runtime.pool, {flow for flow, _ in served.flows}, connection),
         )
         poll = OrderPoll(
             runtime.pool,

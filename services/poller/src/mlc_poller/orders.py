@@ -96,7 +96,7 @@ class OrderPoll:
             except Exception as error:  # whatever the store says of an order keeps nobody else's from being read
                 put_off |= await self._put_off(str(id_of(order.get("id"))), error)
             else:
-                published += await self.snapshots.append(snapshot)
+                published += await self.snapshots.append(snapshot, anew=bool(reads_for))
             asked_at.append(self.clock.now())
         event = PollCompleted(
             connection=self.connection,

@@ -4,18 +4,21 @@ the mapper asked for or a walk put off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
-from mlc_common.events import FetchRequested, PollCompleted
+from mlc_common.events import FetchRequested, PollCompleted, order_subject
 from mlc_common.store import outbox
 from mlc_common.store.outbox import Outgoing
 from mlc_common.store.pool import Connection, Pool
+from mlc_poller.snapshots import Said
 
 PRODUCER = "poller"
 _BACKFILL = "orders-backfill:"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The modification time that the mapper gives an order that states none."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,43 @@ async def is_asked_for(pool: Pool, connection: str, order_id: str) -> bool:
     """Whether a snapshot of the order waits to be fetched."""
     query = "select exists (select from fetch_queue where connection = $1 and order_id = $2)"
     return bool(await pool.fetchval(query, connection, order_id))
+
+
+async def stands_at(pool: Pool, flows: Collection[str], connection: str, said: Said) -> bool | None:
+    """Whether the mapper has read a snapshot and stands at the picture that it shows, in each of these flows.
+
+    Its states are looked into for that (``order_states``; a test of the mapper's holds them to what is read here). The
+    times of two pictures tell whether it stands at another one: of two of one second it asks by itself.
+
+    Returns:
+        None where it has not read so far, or the snapshot is one of which nothing is remembered and nothing found; and
+        while a fetch waits, which will tell.
+    """
+    rows = await pool.fetch(
+        """
+        select newest_event, newest_offset, state::json->'picture'->>'modified' as modified from order_states
+        where flow = any($1::text[]) and order_key = $2
+            and not exists (select from fetch_queue where connection = $3 and order_id = $4)
+        """,
+        list(flows), order_subject(connection, said.order_id), connection, said.order_id,
+    )  # fmt: skip
+    if said.offset is None:
+        if len(rows) < len(flows) or any(row["newest_event"] != str(said.event_id) for row in rows):
+            return None
+    else:
+        rows = [row for row in rows if row["newest_offset"] >= said.offset]
+    known = [row["modified"] for row in rows]
+    return all(_same_time(one, said.modified) for one in known) if known else None
+
+
+def _same_time(known: str | None, said: str) -> bool:
+    """Whether two times are the same; so is one that cannot be read, because no other one can be told from it."""
+    try:
+        one, other = (datetime.fromisoformat(text or "") for text in (known, said))
+    except ValueError:
+        return True
+    one, other = (each if each.tzinfo else each.replace(tzinfo=UTC) for each in (one, other))
+    return one in (other, _NEVER)
 
 
 async def unread(pool: Pool, connection: str) -> int:
