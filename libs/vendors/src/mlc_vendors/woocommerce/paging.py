@@ -7,13 +7,13 @@ are, or if it found nothing new; otherwise another pass follows.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mlc_common import exactjson
-from mlc_common.accounting import digest
 from mlc_common.errors import Retryable
 from mlc_vendors.woocommerce.rest import Params, Rest
 
@@ -113,4 +113,4 @@ def identity(row: JsonObject) -> int | str:
     said = row.get("id")
     if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < _TOO_LONG:
         return int(said)
-    return said if isinstance(said, int) and not isinstance(said, bool) else digest(exactjson.dumps(row))
+    return said if isinstance(said, int) and not isinstance(said, bool) else hashlib.sha256(exactjson.dumps(row)).hexdigest()
