@@ -34,6 +34,7 @@ class Shelf:
         pages_at: When each page of the list was asked for.
         meanwhile: Called with the path of whatever is read, before the answer is made.
         breaker: As the client's.
+        clock_skew_s: Seconds that its clock is ahead of ours.
     """
 
     def __init__(self, clock: FixedClock, *orders: Json, page_size: int = 50) -> None:
@@ -42,6 +43,7 @@ class Shelf:
         self.pages_at: list[datetime] = []
         self.meanwhile: Callable[[str], Awaitable[None]] = _nothing
         self.breaker = CircuitBreaker(STORE, failures=5, open_s=30, clock=clock)
+        self.clock_skew_s: float | None = None
         self._page_size = page_size
 
     def walk_orders(self, since: datetime, *, trash: bool) -> OrderWalk:

@@ -1,9 +1,10 @@
 """Walks a store's orders by modification time, so that nothing depends on a webhook having arrived.
 
 The cursor is the store's own time up to which everything was read; every walk begins some minutes before it. It
-moves only when a walk was read whole and everything in it is on the log (``PollCompleted``). An order that cannot be
-read is put off, so that it keeps nobody else's from being read; a store that cannot be read postpones the walk. A flow
-that begins later than the polling, or further back, is read for once from its cut-over, and the log says that it was.
+moves only when a walk was read whole and everything in it is on the log (``PollCompleted``), and never back. An order
+that cannot be read is put off, so that it keeps nobody else's from being read; a store that cannot be read postpones
+the walk. A flow that begins later than the polling, or further back, is read for once from its cut-over, and the log
+says that it was.
 """
 
 from __future__ import annotations
@@ -53,13 +54,35 @@ class OrderPoll:
     flows: Mapping[str, date]
     overlap: timedelta = timedelta(minutes=3)
     lookback: timedelta = timedelta(days=14)
+    _polled_at: float | None = None
+    _behind: bool = False
 
     async def poll(self) -> PollCompleted:
-        """Read everything modified since shortly before the cursor; the first time, since the earliest cut-over."""
+        """Read everything modified since shortly before the cursor; the first time, since the earliest cut-over.
+
+        Where the store's clock is behind the cursor (it was set back, or orders bear times to come), what it stamps now
+        lies before the cursor: then that is read, too, from the last poll on.
+        """
+        began = self.clock.monotonic()
         cursor = await store.cursor(self.pool, self.connection, "orders")
         if cursor is None:
-            return await self._walk("orders", _start(self.flows), reads_for=self.flows)
-        return await self._walk("orders", cursor - self.overlap)
+            done = await self._walk("orders", _start(self.flows), reads_for=self.flows)
+        else:
+            done = await self._walk("orders", cursor - self.overlap)
+            now = self._now_in_the_store()
+            if self._behind or now < cursor:
+                since_then = self.lookback if self._polled_at is None else self._since(self._polled_at)
+                await self._walk("orders", now - since_then - self.overlap)
+                self._behind = now < cursor
+        self._polled_at = began
+        return done
+
+    def _now_in_the_store(self) -> datetime:
+        """By its clock, as its last answer told it; by ours where it did not tell."""
+        return self.clock.now() + timedelta(seconds=self.client.clock_skew_s or 0)
+
+    def _since(self, monotonic: float) -> timedelta:
+        return timedelta(seconds=self.clock.monotonic() - monotonic)
 
     async def sweep(self) -> PollCompleted:
         """Read the last days again, whatever the cursor says."""

@@ -113,4 +113,6 @@ def identity(row: JsonObject) -> int | str:
     said = row.get("id")
     if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < _TOO_LONG:
         return int(said)
-    return said if isinstance(said, int) and not isinstance(said, bool) else hashlib.sha256(exactjson.dumps(row)).hexdigest()
+    if isinstance(said, int) and not isinstance(said, bool):
+        return said
+    return hashlib.sha256(exactjson.dumps(row)).hexdigest()
