@@ -4,7 +4,8 @@ ConnectorError                 everything we raise on purpose
 ├── ConfigurationError         a person must change a setting, a mapping or a credential; retrying is useless
 ├── Held                       one document cannot go on; a bookkeeper clears it (reason + what to do)
 ├── Retryable                  try again later, nothing is decided (``after`` seconds where the other side said so)
-│   └── ServerUnreachable      our own Kafka or PostgreSQL does not answer; names the address and the setting
+│   ├── ServerUnreachable      our own Kafka or PostgreSQL does not answer; names the address and the setting
+│   └── Unseen                 the other side said that it took effect, and does not show it (yet)
 ├── Unconfirmed                we sent a write and do not know whether it took effect: look before anything else
 ├── Rejected                   the other side understood and refused (``code`` is its own or our class of it)
 └── Undecodable                bytes that no reader of ours understands: dead letter
@@ -67,6 +68,12 @@ class ServerUnreachable(Retryable, ConnectionError):  # noqa: N818
     """
 
     code = "unreachable"
+
+
+class Unseen(Retryable):
+    """The other side said that something took effect, and does not show it: late at first, for a person in the end."""
+
+    code = "unseen"
 
 
 class Unconfirmed(ConnectorError):  # noqa: N818

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlc_common.accounting import HoldReason, Party
-from mlc_common.errors import Held, Retryable
+from mlc_common.errors import Held, Unseen
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
 
 from .erp import FakeErp, Thing
@@ -29,7 +29,10 @@ class Wire(Protocol):
 
 @dataclass
 class FakeGateway:
-    """See ``mlc_common.posting.gateway.ErpGateway``. The ERP refuses to post what ``refuses`` names by reference."""
+    """See ``mlc_common.posting.gateway.ErpGateway``.
+
+    The ERP refuses to post what ``refuses`` names by reference, and does not know ``unknown_accounts``.
+    """
 
     erp: FakeErp
     wire: Wire
@@ -39,6 +42,7 @@ class FakeGateway:
     project: str = "P1"
     bases: list[Plan | None] = field(default_factory=list)
     refuses: frozenset[str] = frozenset()
+    unknown_accounts: frozenset[str] = frozenset()
 
     def open_for(self) -> float:
         """See ``ErpGateway``."""
@@ -62,6 +66,8 @@ class FakeGateway:
         """See ``ErpGateway``."""
         await self.wire.read("plan")
         self.bases.append(base)
+        if unknown := self.unknown_accounts.intersection(line.account for line in document.lines):
+            raise Held(HoldReason.ACCOUNT_UNKNOWN, f"The ERP does not know {', '.join(unknown)}.")
         resolved = {"project": self.project, "firm": firm} if base is None else dict(base.resolved)
         return Plan(document.reference, document.number, resolved)
 
@@ -97,7 +103,7 @@ class FakeGateway:
         stand = self.erp.stand(await self.wire.read("verify"))
         books = [thing.document for thing in stand.under(plan.reference) if thing.posted]
         if not books:
-            raise Retryable(f"{plan.reference} is not in the books yet")
+            raise Unseen(f"{plan.reference} is not in the books yet")
         if books != [document]:
             raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, f"{plan.reference}: {[str(b.total) for b in books]}")
         return {"books": plan.reference}

@@ -88,11 +88,16 @@ class Poster:
     async def work(self, *commands: Command) -> None:
         """Let commands arrive and do everything that can be done, however long it takes; then tell the log."""
         await self.command(*commands)
+        await self.rest()
+        await self.tell()
+
+    async def rest(self) -> None:
+        """Do everything that can be done, and tell the log nothing of it."""
         for _ in range(200):
             while await self.once():
                 continue
             if not await self.pool.fetchval("select exists (select 1 from posting_orders where runnable)"):
-                return await self.tell()
+                return
             await self.pass_time(LIMITS.look_gap_s)
         raise AssertionError(f"no end: {await self.states()}")
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from mlc_common.accounting import CreditNote, HoldReason
 from mlc_common.clock import Clock
-from mlc_common.errors import Held, Retryable
+from mlc_common.errors import Held, Unseen
 from mlc_common.posting.gateway import BillingDocument, Found, Plan
 from mlc_poster_deltek.files import (
     entries_difference,
@@ -54,11 +54,11 @@ class Books:
 
         Raises:
             Held: they differ.
-            Retryable: the ledger does not show it yet.
+            Unseen: the ledger does not show it yet.
         """
         rows = await self._rows(document, plan)
         if not rows:
-            raise Retryable(f"{plan.reference} is posted and not in the ledger yet")
+            raise Unseen(f"{plan.reference} is posted and not in the ledger yet")
         found = _in_the_books(document, plan, rows)
         if not found.equal:
             raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, f"{plan.reference}: {found.difference}")
@@ -80,7 +80,7 @@ class Books:
         if draft is not None:
             return [draft, *await self._foreign(document, plan)]
         if control is not None:
-            raise Retryable(f"{plan.reference} says it is posted, and the ledger does not show it yet")
+            raise Unseen(f"{plan.reference} says it is posted, and the ledger does not show it yet")
         return await self._foreign(document, plan)
 
     async def _recounted(self, document: BillingDocument, plan: Plan, header: ControlRow) -> Found:

@@ -47,6 +47,12 @@ def pending(base: DocumentRow, rows: Sequence[DocumentRow]) -> DocumentRow | Non
     return next((row for row in adjustments_of(base, rows) if row.posted is None), None)
 
 
+def differing(base: DocumentRow, rows: Sequence[DocumentRow]) -> DocumentRow | None:
+    """The adjustment that is held although it was posted: the books say otherwise."""
+    held = (row for row in adjustments_of(base, rows) if row.posted is not None and not row.is_final)
+    return next((row for row in held if row.state is State.HELD), None)
+
+
 def next_key(base: DocumentRow, rows: Sequence[DocumentRow]) -> UUID:
     """The key of a document's next adjustment."""
     return document_key(base.flow, "adjustment", str(base.key), _ordinal(base, rows))

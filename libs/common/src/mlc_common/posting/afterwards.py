@@ -7,6 +7,7 @@ is recorded with who and why, and counts for what the engine cannot see; it neve
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Self
 
 from mlc_common.accounting import CreditNote, HoldReason, Line
@@ -47,10 +48,48 @@ class Afterwards(RowWriting, ABC):
             if pending.sent:
                 return await beside._give_up()
             await beside._close(State.WITHDRAWN)
-        if self._row.state is State.HELD:  # perhaps because the books differ
-            _, plan = self._pursued()
-            await self._gateway.verify(posted, plan)
+        if not await self._compares_again(posted):
+            return None
         return await self._close(State.WITHDRAWN if isinstance(wish, Withdrawn) else State.UNCHANGED)
+
+    async def _compares_again(self, posted: BillingDocument) -> bool:
+        """Compare with the books what is held after it was posted, and what adjusted it.
+
+        Returns:
+            Whether all of it is there; what is not is looked for from now on.
+
+        Raises:
+            Held: the books still differ.
+        """
+        differing = adjusting.differing(self._row, self._rows)
+        if differing is not None and differing.posted is not None:
+            beside = self._beside(differing)
+            if not await beside._stands_as(differing.posted):
+                return False
+            seq = differing.newest.seq
+            await beside._record(Step(State.VERIFIED, "equal"), intent="clear", settled_seq=seq, attempts=0)
+        by_hand = self._row.erp_ids.get(BY_HAND) == "posted"  # under a name that we may not know
+        return self._row.state is not State.HELD or by_hand or await self._stands_as(posted)
+
+    async def _stands_as(self, posted: BillingDocument) -> bool:
+        _, plan = self._pursued()
+        if await self._gateway.find(posted, plan):
+            await self._gateway.verify(posted, plan)
+            return True
+        await self._record(Step(State.UNKNOWN, "not in the books any more"), intent="set", absent_looks=0)
+        return False
+
+    def _may_be_posted_again(self) -> bool:
+        """Whether a person has asked for what was posted and is gone from the ERP, and nothing rests on it."""
+        if any(other.posted is not None for other in adjusting.adjustments_of(self._row, self._rows)):
+            return False
+        newest = adjusting.base_of(self._row, self._rows).newest
+        absent = isinstance(newest.wish, ResolvedWish) and newest.wish.found == "absent"
+        return absent or (newest.released and newest.seq > self._row.pursued_seq)
+
+    def _ids_of_ours(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """The ids of what we posted ourselves, whatever a person had settled before."""
+        return {name: value for name, value in {**self._row.erp_ids, **ids}.items() if name != BY_HAND}
 
     def _may_adjust(self, posted: BillingDocument, lines: tuple[Line, ...]) -> None:
         """Hold what the mapping does not let us adjust. A cancelled order's credit is always ours to make.
@@ -85,7 +124,9 @@ class Afterwards(RowWriting, ABC):
         """Take a person's word for what the engine could not settle."""
         row = self._row
         pending = adjusting.pending(row, self._rows) if row.posted is not None else None
-        if pending is not None and not pending.is_final:
+        if pending is None or pending.is_final:
+            pending = adjusting.differing(row, self._rows)
+        if pending is not None:
             return await self._resolve_adjustment(wish, pending)
         if wish.found == "absent":
             return await self._arrived_never()
@@ -100,6 +141,12 @@ class Afterwards(RowWriting, ABC):
 
     async def _resolve_adjustment(self, wish: ResolvedWish, pending: DocumentRow) -> None:
         beside = self._beside(pending)
+        if pending.posted is not None and wish.found == "absent":
+            await beside._record(Step(State.UNKNOWN, "resolved: absent"), intent="set", absent_looks=0)
+            return await self._close(State.ADJUSTED)
+        if pending.posted is not None:
+            await beside._resolved(pending.posted if wish.found == "posted" else None)
+            return await self._close(State.RESOLVED)
         if wish.found == "absent":
             await beside._record(
                 Step(State.INTENDED, "resolved: absent"), intent="clear", absent_looks=0, pursued_seq=0, settled_seq=0
@@ -120,17 +167,22 @@ class Afterwards(RowWriting, ABC):
         if self._row.state is State.UNKNOWN and not self._row.pursued_seq:  # given up, perhaps for another reference
             return await self._settle()
         seq = self._row.newest.seq
+        if self._row.posted is not None and not adjusting.owed(self._row, self._rows, self._row.wish):
+            step = Step(State.UNKNOWN, "resolved: absent")
+            return await self._record(step, intent="set", absent_looks=0, pursued_seq=seq)
         step = Step(State.INTENDED, "resolved: absent")
         return await self._record(step, intent="clear", absent_looks=0, pursued_seq=seq)
 
     async def _resolved_as_nothing(self) -> None:
+        if self._row.posted is not None:
+            return await self._resolved(self._row.posted)
         if self._row.state is State.HELD and (self._row.sent or self._row.is_outstanding):
             return await self._give_up()
         if self._row.is_outstanding:
             return await self._settle()
-        if self._row.sent and self._row.posted is None:
+        if self._row.sent:
             return await self._give_up()
-        return await self._resolved(self._row.posted)
+        return await self._resolved(None)
 
     def _booked_by_hand(self) -> BillingDocument | None:
         """What stands in the books by a person's word; None where we never knew what it should be."""
@@ -151,6 +203,7 @@ class Afterwards(RowWriting, ABC):
             settled_seq=seq,
             pursued_seq=seq,
             attempts=0,
+            doubted=(),
         )
 
     def _not_settled_by_hand(self) -> None:

@@ -22,12 +22,16 @@ from mlc_common.posting.writing import Later
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Seconds. A write leaves within ``margin_s`` of its announcement in the ledger, or not at all."""
+    """Seconds. A write leaves within ``margin_s`` of its announcement in the ledger, or not at all.
+
+    What the ERP calls posted and does not show is held after ``unseen_tries`` tries, about an hour.
+    """
 
     lease_s: float = 300.0
     retry_base_s: float = 1.0
     retry_most_s: float = 300.0
     margin_s: float = 5.0
+    unseen_tries: int = 20
 
 
 @dataclass(frozen=True)

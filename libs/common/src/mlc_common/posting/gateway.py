@@ -133,6 +133,6 @@ class ErpGateway(Protocol):
 
         Raises:
             Held: the books differ from the document.
-            Retryable: the posting is not visible yet.
+            Unseen: the posting is not visible yet.
         """
         ...

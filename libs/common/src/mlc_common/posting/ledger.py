@@ -77,6 +77,8 @@ class DocumentRow:
         trace: The W3C trace parent of the newest command; empty when nobody traces.
         adjusts: For what adjusts a posted document (a cancellation's credit among them): the key of that document.
         before: Where the newest command is a person's resolution: the wish that it settles.
+        doubted: After a rebuild: earlier commands, of which each may have been sent. What they wished for is looked for
+            before anything is made.
     """
 
     key: UUID
@@ -103,6 +105,7 @@ class DocumentRow:
     fix: str = ""
     adjusts: UUID | None = None
     before: Wish | None = None
+    doubted: tuple[Command, ...] = ()
     trace: str = ""
 
     @property
@@ -121,6 +124,11 @@ class DocumentRow:
     def is_outstanding(self) -> bool:
         """Whether a write may still be on its way: it is followed to its end before a newer wish, also when held."""
         return self.state in IN_FLIGHT or self.intent_age_s is not None
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether something is to be looked for that may have been sent before a rebuild."""
+        return bool(self.doubted) and self.posted is None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import structlog
 from mlc_common import crash
 from mlc_common.accounting import CreditNote, HoldReason, Party
 from mlc_common.errors import Held, Rejected, Retryable, Unconfirmed
-from mlc_common.events import DocumentWish, HeldWish, ResolvedWish
-from mlc_common.posting import adjusting, rules
+from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish
+from mlc_common.posting import adjusting, doubts, rules
 from mlc_common.posting.afterwards import Afterwards
 from mlc_common.posting.gateway import BillingDocument, Found, Limits, Plan
 from mlc_common.posting.ledger import State, Step
@@ -46,15 +46,18 @@ class Pursuit(Afterwards):
             _log.warning("post.unconfirmed", document=str(self._row.key), detail=str(error))
             raise Later(self._gateway.limits.look_gap_s) from None
         except Retryable as error:
-            raise Later(await self._retry(error)) from None
+            try:
+                raise Later(await self._retry(error)) from None
+            except Held as held:
+                await self.hold(held)
 
     async def _advance(self) -> None:
         row = self._row
         resolution = row.newest.wish if row.adjusts is None else None
         if isinstance(resolution, ResolvedWish) and row.pursued_seq < row.newest.seq:
             return await self._resolve(resolution)
-        if row.is_outstanding:
-            return await self._settle()
+        if row.is_outstanding or row.is_doubted:
+            return await (self._settle() if row.is_outstanding else self._look_further())
         if row.is_final:  # wanted again with its invoice: not final before it is posted
             self._row = row = dataclasses.replace(row, settled_seq=row.newest.seq - 1)
         if row.posted is not None and row.adjusts is None:
@@ -216,7 +219,7 @@ class Pursuit(Afterwards):
             raise
         await self._record(
             *steps, Step(State.VERIFIED, "equal"), intent="clear", posted=document, attempts=0,
-            settled_seq=max(self._row.settled_seq, settled), erp_ids={**self._row.erp_ids, **ids},
+            settled_seq=max(self._row.settled_seq, settled), erp_ids=self._ids_of_ours(ids), doubted=(),
         )  # fmt: skip
         crash.point("post.after_verified")
 
@@ -234,6 +237,8 @@ class Pursuit(Afterwards):
             return await self._prove_absent()
         newer, state = self._row.newest.seq > self._row.pursued_seq, self._row.state
         if not any(item.status == "posted" and item.equal and item.ours for item in found):
+            if any(item.status == "posted" for item in found) and await self._may_be_another(document):
+                return None
             drafts = [item for item in found if item.status == "draft" and item.ours]
             hidden, amended = newer and len(drafts) < len(found), state is State.CREATED and not found[0].equal
             if state in (State.FINALISING, State.HELD) or hidden or amended:
@@ -249,13 +254,45 @@ class Pursuit(Afterwards):
             Whether there is anything to look for.
         """
         row = self._row
-        document = row.pursued or rules.document_of(row, self._rows, self._gateway.limits)
+        wanted = rules.document_of(row, self._rows, self._gateway.limits) if row.pursued is None else None
+        document, seq = row.pursued or wanted, row.pursued_seq if row.pursued else row.newest.seq
         if document is None:
             await self._record(Step(State.INTENDED, "nothing to look for"), intent="clear", sent=False)
             return False
-        plan, seq = await self._plan(document), row.pursued_seq if row.pursued else row.newest.seq
+        try:
+            plan = await self._plan(document)
+        except Held:
+            newest = row.wish.document if row.adjusts is None and isinstance(row.wish, DocumentWish) else None
+            if newest is None or newest == document or newest.reference != document.reference:
+                raise
+            document, seq = newest, row.newest.seq  # an account that the mapping has corrected since; the same look
+            plan = await self._plan(document)
         steps = Step(State.LOOKING, "after a rebuild"), Step(State.UNKNOWN, "after a rebuild")
         await self._record(*steps, pursued=document, pursued_seq=seq, plan=plan)
+        return True
+
+    async def _look_further(self) -> None:
+        """What a rebuilt ledger doubted first is settled; the next may have been sent under a reference of its own."""
+        document, left = doubts.next_doubt(self._row, self._rows, self._gateway.limits)
+        if document is None:
+            return await self._record(doubted=())
+        step = Step(State.UNKNOWN, "perhaps sent before a rebuild")
+        return await self._record(
+            step, intent="set", sent=True, absent_looks=0, pursued=document, pursued_seq=0, plan=None, doubted=left
+        )
+
+    def _doubted_elsewhere(self) -> tuple[Command, ...]:
+        """What stays in doubt when nothing of ours is under the reference that was looked at."""
+        document, _ = self._pursued()
+        return doubts.besides(self._row, self._rows, self._gateway.limits, document.reference)
+
+    async def _may_be_another(self, document: BillingDocument) -> bool:
+        """Compare what stands in the books with another wish of before a rebuild, where one had the same reference."""
+        found, left = doubts.next_doubt(self._row, self._rows, self._gateway.limits, under=document.reference)
+        if found is None:
+            return False
+        step = Step(State.UNKNOWN, "perhaps another wish")
+        await self._record(step, pursued=found, pursued_seq=0, plan=None, doubted=left)
         return True
 
     def _let_pass(self) -> None:
@@ -271,6 +308,9 @@ class Pursuit(Afterwards):
     async def _supersede(self, found: Sequence[Found], drafts: Sequence[Found]) -> None:
         """The old wish is not in the books and will not be: its drafts go, and the newest wish is decided upon."""
         old, plan = self._pursued()
+        if self._row.posted is not None:
+            why = f"{plan.reference} was posted; it is now a {found[0].status}. {found[0].difference}".strip()
+            raise Held(HoldReason.AMOUNTS_DIFFER_FROM_ERP, why)
         foreign = [item for item in found if item not in drafts]
         wanted = rules.document_of(self._row, self._rows, self._gateway.limits)
         elsewhere = wanted is not None and wanted.reference != old.reference
@@ -283,7 +323,8 @@ class Pursuit(Afterwards):
         if elsewhere and drafts:  # nobody looks here again, so they must be seen to be gone
             await self._record(Step(State.UNKNOWN, "discarded"), looked=True)
             raise Later(self._gateway.limits.look_gap_s)
-        await self._record(Step(State.INTENDED, "superseded"), intent="clear", sent=False, looked=True)
+        step = Step(State.INTENDED, "superseded")
+        await self._record(step, intent="clear", sent=False, looked=True, doubted=self._doubted_elsewhere())
         if foreign and not isinstance(self._row.wish, DocumentWish):  # a document would be compared with it
             raise Held(HoldReason.CONFLICT_IN_ERP, conflict)
 
@@ -315,9 +356,14 @@ class Pursuit(Afterwards):
             raise Later(_until_next_look(wait, limits))
         if why_else:
             raise Held(why_else, row.detail)
+        if row.posted is not None and not self._may_be_posted_again():
+            reference = self._pursued()[1].reference
+            raise Held(HoldReason.UNKNOWN_OUTCOME, f"{reference} was posted, and is not in the ERP any more.")
         if finalising:
             raise Held(HoldReason.UNKNOWN_OUTCOME, "It was a draft, was sent to be posted, and is now neither.")
-        await self._record(Step(State.INTENDED, "proven absent"), intent="clear", absent_looks=0, sent=False)
+        step = Step(State.INTENDED, "proven absent")
+        left = self._doubted_elsewhere()
+        await self._record(step, intent="clear", absent_looks=0, sent=False, posted=None, doubted=left)
 
     def _wait_for_absence(self, looks: int) -> float:
         margin = self._engine.settings.margin_s

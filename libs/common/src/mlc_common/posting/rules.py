@@ -25,7 +25,7 @@ def choose(rows: Sequence[DocumentRow]) -> DocumentRow | None:
     document blocks those behind it until a newer wish for it arrives.
     """
     for row in rows:
-        if row.is_outstanding and row.state is not State.HELD:
+        if (row.is_outstanding or row.is_doubted) and row.state is not State.HELD:
             return row
     for row in sorted(rows, key=lambda row: _turn(row, rows)):
         if not row.is_final or _wanted_again(row, rows) or adjusting.lags(row, rows):

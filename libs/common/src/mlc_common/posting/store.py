@@ -29,6 +29,7 @@ from mlc_common.telemetry import tracing
 __all__ = ["PostgresLedger", "add_commands"]
 
 _DOCUMENT: TypeAdapter[BillingDocument] = TypeAdapter(Invoice | CreditNote)
+_COMMANDS: TypeAdapter[tuple[Command, ...]] = TypeAdapter(tuple[Command, ...])
 
 _LEASE = """
 with candidates as (
@@ -65,6 +66,7 @@ with lease as (
     update posting_documents set
         version = $6, state = $7, pursued = $8, plan = $9, sent = $10, absent_looks = $11, attempts = $12, posted = $13,
         erp_ids = $14, reason = $15, detail = $16, fix = $17, settled_seq = $18, pursued_seq = $19, command_id = $20,
+        doubted = $29,
         intent_at = case $21::text when 'set' then now() when 'clear' then null else intent_at end,
         looked_at = case when $22 then now() else looked_at end, updated_at = now()
     from lease where document_key = $5
@@ -173,6 +175,7 @@ class PostgresLedger:
             looked,
             self._producer,
             *_columns(self._outcomes(lease, row, steps)),
+            _COMMANDS.dump_json(row.doubted).decode(),
         )
         if stored is None:
             raise LeaseLost(f"{lease.flow} {lease.order_key} was taken over from {lease.owner}")
@@ -367,6 +370,7 @@ def _row(r: Record) -> DocumentRow:
         detail=r["detail"],
         fix=r["fix"],
         adjusts=r["adjusts"],
+        doubted=_COMMANDS.validate_json(r["doubted"]) if r["doubted"] != "[]" else (),
     )
 
 

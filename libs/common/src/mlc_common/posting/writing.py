@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mlc_common.errors import Held, Retryable
+from mlc_common.accounting import HoldReason
+from mlc_common.errors import Held, Retryable, Unseen
 from mlc_common.posting.gateway import BillingDocument, Plan
 from mlc_common.posting.ledger import DocumentRow, IntentChange, OrderLease, State, Step
 
@@ -60,10 +61,17 @@ class RowWriting:
 
     async def _close(self, state: State, why: str = "") -> None:
         seq = self._row.newest.seq
-        await self._record(Step(state, why), intent="clear", settled_seq=seq, pursued_seq=seq, attempts=0)
+        await self._record(Step(state, why), intent="clear", settled_seq=seq, pursued_seq=seq, attempts=0, doubted=())
 
     async def _retry(self, error: Retryable) -> float:
+        """Count a try that came to nothing; how long to wait for the next.
+
+        Raises:
+            Held: what the ERP calls posted has not been seen for so long that a person must know.
+        """
         attempts = self._row.attempts + 1
+        if isinstance(error, Unseen) and attempts >= self._engine.settings.unseen_tries:
+            raise Held(HoldReason.UNKNOWN_OUTCOME, f"{error}; looked {attempts} times.")
         self._row = dataclasses.replace(self._row, attempts=attempts)
         settings = self._engine.settings
         back_off: float = min(settings.retry_base_s * 2 ** min(attempts - 1, 10), settings.retry_most_s)

@@ -23,6 +23,15 @@ FENCING_MARGIN = 1_000_000
 """Leases that were taken and never told of have numbers above the highest recorded; nobody may get one of theirs."""
 
 _ANNOUNCED = frozenset({State.CREATING, State.FINALISING})
+_ANNOUNCED_WHILE_UNKNOWN = frozenset(
+    {
+        "discarding",
+        "another reference is wanted",
+        "perhaps sent before a rebuild",
+        "not in the books any more",
+        "resolved: absent",
+    }
+)
 _IN_THE_BOOKS = frozenset({State.POSTED, State.VERIFIED})
 
 _DOCUMENT = """
@@ -132,14 +141,15 @@ def _document(event: Outcome) -> Sequence[Any]:
 
 def _posted(event: Outcome) -> str:
     """What the transition says of the books: what was pursued is in them, or what a person said (perhaps nothing)."""
-    if event.state == State.RESOLVED:
+    if event.state == State.RESOLVED or (event.state, event.response_class) == (State.INTENDED, "proven absent"):
         return "said"
     return "pursued" if event.state in _IN_THE_BOOKS else ""
 
 
 def _intent(event: Outcome) -> str:
     """What the transition meant for a write that was announced: the engine's own rule, read from what it told."""
-    if event.state in _ANNOUNCED or (event.state == State.UNKNOWN and event.response_class == "discarding"):
+    looks = event.state == State.UNKNOWN and event.response_class in _ANNOUNCED_WHILE_UNKNOWN
+    if event.state in _ANNOUNCED or looks:
         return "set"
     if event.state in FINAL or (event.state == State.INTENDED and event.response_class):
         return "clear"

@@ -8,16 +8,18 @@ looks it up for as long as the ERP's delays ask before it makes anything (archit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import TypeAdapter
 
 from mlc_common.accounting import CreditNote, Invoice
 from mlc_common.errors import Held
+from mlc_common.events import Command
 from mlc_common.posting import adjusting
 from mlc_common.posting.gateway import BillingDocument
 from mlc_common.posting.ledger import IN_FLIGHT, DocumentRow, OrderLease, State
 from mlc_common.posting.store import PostgresLedger
-from mlc_common.store.pool import Connection
+from mlc_common.store.pool import Connection, Pool
 from mlc_common.store.rebuild.folding import Folding
 
 _DOCUMENT: TypeAdapter[BillingDocument] = TypeAdapter(Invoice | CreditNote)
@@ -27,19 +29,24 @@ _WAITS = "(d.state = 'held' and d.pursued_seq >= d.newest_seq)"
 
 _LOOK_UP = f"""
 with doubtful as (
-    select d.document_key, d.settled_seq from posting_documents d
+    select d.document_key, greatest(d.settled_seq, case when d.state = 'held' and d.intent_at is null and not d.sent
+        then d.pursued_seq else 0 end) as known_seq
+    from posting_documents d
     where d.state = any($1) or (d.posted is null and d.settled_seq < d.newest_seq and not {_WAITS})
 )
 update posting_documents d set state = 'unknown', intent_at = now(), reason = '', detail = '', fix = '',
     pursued = coalesce(d.pursued, w.document),
-    pursued_seq = case when d.pursued is null then w.seq else d.pursued_seq end
+    pursued_seq = case when d.pursued is null then w.seq else d.pursued_seq end,
+    doubted = case when d.adjusts is null then coalesce(w.commands, '[]') else '[]' end
 from doubtful o left join lateral (
-    select seq, (command::json->'wish'->'document')::text as document from posting_queue q
-    where q.document_key = o.document_key and q.seq > o.settled_seq and command::json->'wish'->>'wish' = 'document'
-    order by seq limit 1
+    select min(seq) as seq, (array_agg(command::json->'wish'->'document' order by seq))[1]::text as document,
+        json_agg(command::json order by seq)::text as commands
+    from posting_queue q
+    where q.document_key = o.document_key and q.seq > o.known_seq and command::json->'wish'->>'wish' = 'document'
 ) w on true
 where d.document_key = o.document_key and (d.pursued is not null or w.document is not null)
 """  # noqa: S608 - fixed text
+"""What the log tells of a document after a hold with nothing sent can only follow from what was asked for since."""
 
 _PARTIES_OF = """
 select flow, pursued from posting_documents where state = 'unknown' and pursued is not null
@@ -60,11 +67,15 @@ order by o.flow, o.order_key limit {_PAGE}
 
 _ANNOUNCE_ADJUSTMENT = """
 insert into posting_documents as d (
-    document_key, flow, order_key, kind, place, newest_seq, command_id, adjusts, state, intent_at)
-values ($1, $2, $3, 'adjustment', $4, $4, $5, $6, 'unknown', now())
+    document_key, flow, order_key, kind, place, newest_seq, command_id, adjusts, state, intent_at, doubted)
+values ($1, $2, $3, 'adjustment', $4, $4, $5, $6, 'unknown', now(), $7)
 on conflict (document_key) do update set state = 'unknown', intent_at = now(), settled_seq = 0, pursued_seq = 0,
-    pursued = null, plan = null
+    pursued = null, plan = null, doubted = excluded.doubted
 """
+
+_DOUBT_ADJUSTMENT = "update posting_documents set doubted = $2 where document_key = $1 and state = 'unknown'"
+
+_EARLIER = "select command from posting_queue where document_key = $1 and seq >= $2 and seq < $3 order by seq"
 
 _AT_REST = """
 update posting_orders o set runnable = exists (
@@ -98,32 +109,41 @@ async def _announce_parties(connection: Connection) -> None:
 
 
 async def _announce_adjustments(folding: Folding) -> None:
-    """A posted document may owe a difference that was being posted: its row may never have been told of."""
+    """A posted document may owe a difference that was being posted: its row may never have been told of.
+
+    So may it for a wish that another has followed since.
+    """
     ledger = PostgresLedger(folding.pool, folding.topics, folding.clock, producer="rebuild")
     after: tuple[str, str] = ("", "")
     while orders := await folding.pool.fetch(_ADJUSTED_ORDERS, *after):
-        missing = []
         for order in orders:
             lease = OrderLease(order["flow"], order["order_key"], "rebuild", 0, order["contiguous_seq"])
             rows = await ledger.documents(lease)
-            missing += [_adjustment(base, rows) for base in rows if _is_owed(base, rows)]
+            for base in rows:
+                await _announce_adjustment(folding.pool, base, rows)
             after = (order["flow"], order["order_key"])
-        await folding.pool.executemany(_ANNOUNCE_ADJUSTMENT, missing)
+
+
+async def _announce_adjustment(pool: Pool, base: DocumentRow, rows: Sequence[DocumentRow]) -> None:
+    waits = base.state is State.HELD and base.pursued_seq >= base.newest.seq
+    if base.adjusts is not None or base.posted is None or waits:
+        return
+    earlier = await pool.fetch(_EARLIER, base.key, base.settled_seq, base.newest.seq)
+    commands = (Command.model_validate_json(row["command"]) for row in earlier)
+    doubted = [one.model_dump_json() for one in commands if _is_owed(replace(base, newest=one, before=None), rows)]
+    pending = adjusting.pending(base, rows)
+    if pending is not None and not pending.is_final:
+        await pool.execute(_DOUBT_ADJUSTMENT, pending.key, f"[{','.join(doubted)}]")
+    elif doubted or _is_owed(base, rows):
+        key, newest = adjusting.next_key(base, rows), base.newest
+        await pool.execute(
+            _ANNOUNCE_ADJUSTMENT, key, base.flow, base.order_key, newest.seq, newest.command_id, base.key,
+            f"[{','.join(doubted)}]",
+        )  # fmt: skip
 
 
 def _is_owed(base: DocumentRow, rows: Sequence[DocumentRow]) -> bool:
-    waits = base.state is State.HELD and base.pursued_seq >= base.newest.seq
-    if base.adjusts is not None or base.posted is None or waits:
-        return False
-    pending = adjusting.pending(base, rows)
-    if pending is not None and not pending.is_final:
-        return False
     try:
         return bool(adjusting.owed(base, rows, base.wish))
     except Held:
         return False
-
-
-def _adjustment(base: DocumentRow, rows: Sequence[DocumentRow]) -> tuple[object, ...]:
-    key, newest = adjusting.next_key(base, rows), base.newest
-    return (key, base.flow, base.order_key, newest.seq, newest.command_id, base.key)
