@@ -31,7 +31,7 @@ class Shelf:
 
     Attributes:
         orders: What it lists.
-        pages_at: When each page of the list was asked for.
+        pages_at: When each page of the list was asked for; ``asked`` is how.
         meanwhile: Called with the path of whatever is read, before the answer is made.
         breaker: As the client's.
         clock_skew_s: Seconds that its clock is ahead of ours.
@@ -41,14 +41,15 @@ class Shelf:
         self.clock = clock
         self.orders = list(orders)
         self.pages_at: list[datetime] = []
+        self.asked: list[dict[str, str]] = []
         self.meanwhile: Callable[[str], Awaitable[None]] = _nothing
         self.breaker = CircuitBreaker(STORE, failures=5, open_s=30, clock=clock)
         self.clock_skew_s: float | None = None
         self._page_size = page_size
 
-    def walk_orders(self, since: datetime, *, trash: bool) -> OrderWalk:
+    def walk_orders(self, since: datetime, *, trash: bool, resume: datetime | None = None) -> OrderWalk:
         """As the client does."""
-        return OrderWalk(self._read, since, size=self._page_size, trash=trash)
+        return OrderWalk(self._read, since, size=self._page_size, trash=trash, resume=resume)
 
     async def get_order(self, order_id: int) -> Json | None:
         """As the client does."""
@@ -75,6 +76,7 @@ class Shelf:
         self.pages_at.append(self.clock.now())
         await self.meanwhile("orders")
         asked = dict(params)
+        self.asked.append(asked)
         if asked["status"] == "trash":
             return Page([], 0, NOON + DAY)
         after, before = (_instant(asked.get(f"modified_{side}", "9999-01-01T00:00:00")) for side in ("after", "before"))

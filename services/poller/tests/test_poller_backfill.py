@@ -17,7 +17,7 @@ from mlc_common.store.mappings import AppliedMapping
 from mlc_common.store.pool import Pool, connect
 from mlc_common.telemetry import MetricsRegistry
 from mlc_common.vault.connections import Connection, ConnectionKind
-from mlc_poller import store
+from mlc_poller import orders, store
 from mlc_poller.app import _served
 from mlc_poller.orders import OrderPoll
 from mlc_poller.snapshots import Snapshots
@@ -129,6 +129,83 @@ async def test_a_restart_in_the_middle_of_a_backfill_loses_nothing(shop: Shop) -
 
     shop.shelf.meanwhile = _nothing
     assert await shop.polled(both) == ["1", "2"]
+
+
+class Long(Shop):
+    """A store with an order of each of nine days, two on a page; how far a walk has come is kept after every page."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        orders = [order_of(n, modified=OLD + n * DAY, refunds=[{"id": n}]) for n in range(1, 10)]
+        self.shelf = Shelf(self.clock, *orders, page_size=2)
+
+    async def read_until_trouble_at(self, number: int, flows: Mapping[str, date], *, first: bool) -> list[str]:
+        """What a poller that was just started appends before the store goes away."""
+        log, poll = self.started(flows)
+
+        async def goes_away(path: str) -> None:
+            if path == f"orders/{number}/refunds" or (path == f"orders/{number}"):
+                raise Retryable("the store went away")
+
+        self.shelf.meanwhile = goes_away
+        with pytest.raises(Retryable, match="went away"):
+            await (poll.poll() if first else poll.backfill())
+        self.shelf.meanwhile = _nothing
+        return log.orders
+
+
+@pytest.fixture
+async def long(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Long:
+    monkeypatch.setattr(orders, "_KEPT_EVERY", 1)
+    return Long(shop.pool)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the first poll", "a backfill"])
+async def test_a_long_walk_goes_on_where_trouble_has_left_it(long: Long, first: bool) -> None:
+    """R6: a store that is away for a moment now and then is read to the end all the same."""
+    if not first:
+        await long.polled({"other": OCTOBER})
+    flows = {"web": OCTOBER} if first else {"other": OCTOBER, "web": OCTOBER}
+    assert await long.read_until_trouble_at(6, flows, first=first) == ["1", "2", "3", "4", "5"]
+    long.shelf.asked.clear()
+    log, poll = long.started(flows)
+    await (poll.poll() if first else poll.backfill())
+    assert log.orders[:2] in (["5", "6"], ["6", "7"]), "not from the beginning"
+    assert log.orders[-4:] == ["6", "7", "8", "9"]
+    trashed = [asked["modified_after"] for asked in long.shelf.asked if asked["status"] == "trash"]
+    assert trashed == ["2026-09-30T00:00:00"], "those in the trash are read from the cut-over"
+    assert await poll.backfill() is None
+    kept = await long.pool.fetch("select what from poll_cursors where what like '%reached%'")
+    assert kept == [], "a walk that is through leaves nothing"
+
+
+async def test_one_for_other_flows_or_another_cut_over_begins_at_the_beginning(long: Long) -> None:
+    await long.polled({"other": OCTOBER})
+    assert await long.read_until_trouble_at(6, {"web": OCTOBER}, first=False) == ["1", "2", "3", "4", "5"]
+    assert (await long.read_until_trouble_at(6, {"web": OCTOBER, "new": OCTOBER}, first=False))[0] == "1"
+    await long.polled({"web": NOVEMBER})
+    assert (await long.read_until_trouble_at(6, {"web": OCTOBER}, first=False))[0] == "1"
+
+
+async def test_an_order_that_was_put_off_before_the_trouble_is_not_forgotten(long: Long) -> None:
+    """R1: it is queued with how far the walk has come, and the log knows it."""
+    log, poll = long.started({"web": OCTOBER})
+
+    async def trouble(path: str) -> None:
+        if path == "orders/2/refunds" or path.startswith("orders/6"):
+            raise Retryable("the store answered 500")
+
+    long.shelf.meanwhile = trouble
+    with pytest.raises(Retryable, match="500"):
+        await poll.poll()
+    assert [fetch.order_id for fetch in await store.due(long.pool, STORE, 9)] == ["2"]
+    long.shelf.meanwhile = _nothing
+    log, poll = long.started({"web": OCTOBER})
+    await poll.poll()
+    assert "2" not in log.orders
+    assert [fetch.order_id for fetch in await store.due(long.pool, STORE, 9)] == ["2"]
+    told = await long.pool.fetchval("select count(*) from outbox where convert_from(value, 'utf8') like '%\"2\":%'")
+    assert told == 1
 
 
 async def test_what_was_read_for_is_known_from_the_log_alone(shop: Shop) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -31,7 +32,31 @@ from mlc_vendors.woocommerce.paging import LARGEST_PAGE
 
 _log = structlog.get_logger(__name__)
 
+_KEPT_EVERY = 500
+"""Orders of a walk for flows after which is written down how far it has come."""
+
 _NO_FLOWS: Mapping[str, date] = MappingProxyType({})
+
+
+@dataclass
+class _Read:
+    """What a walk, or a stretch of one, has read."""
+
+    seen: int = 0
+    published: int = 0
+    put_off: dict[str, UUID] = field(default_factory=dict)
+
+    def until(self, until: datetime, connection: str, what: str, since: datetime) -> PollCompleted:
+        """The event that says so."""
+        return PollCompleted(
+            connection=connection,
+            what=what,
+            since=since,
+            until=until,
+            seen=self.seen,
+            published=self.published,
+            put_off=self.put_off,
+        )
 
 
 @dataclass
@@ -106,37 +131,41 @@ class OrderPoll:
         return await self._walk("orders-backfill", _start(lacking), reads_for=lacking) if lacking else None
 
     async def _walk(self, what: str, since: datetime, *, reads_for: Mapping[str, date] = _NO_FLOWS) -> PollCompleted:
-        seen = published = 0
-        walk = self.client.walk_orders(since, trash=True)  # those in the trash must be asked for by name
+        """One walk; one for flows, which may be long, goes on where trouble in the middle has left it."""
+        name = store.name_of_reached(what, since, reads_for)
+        resume = await store.cursor(self.pool, self.connection, name) if reads_for else None
+        # Those in the trash must be asked for by name.
+        walk = self.client.walk_orders(since, trash=True, resume=resume)
         # The walk hands out one order after the other. Its page was asked for when the first order of it was, which is
         # not further back than a page is long: an order deleted since then must not count as seen alive.
         asked_at = deque([self.clock.now()], maxlen=LARGEST_PAGE)
-        put_off: dict[str, UUID] = {}
+        read, kept = _Read(), walk.reached
         async for order in walk:
-            seen += 1
-            try:
-                snapshot = await self.snapshots.of_listed(order, asked_at[0])
-            except Exception as error:  # whatever the store says of an order keeps nobody else's from being read
-                put_off |= await self._put_off(str(id_of(order.get("id"))), error)
-            else:
-                published += await self.snapshots.append(snapshot, anew=bool(reads_for))
+            if reads_for and read.seen >= _KEPT_EVERY and walk.reached > kept:
+                await self._complete(read.until(walk.reached, self.connection, name, since), of=what)
+                read, kept = _Read(), walk.reached
+            await self._take(order, asked_at[0], read, anew=bool(reads_for))
             asked_at.append(self.clock.now())
-        event = PollCompleted(
-            connection=self.connection,
-            what=what,
-            since=since,
-            until=walk.read_until,
-            seen=seen,
-            published=published,
-            put_off=put_off,
-        )
+        event = read.until(walk.read_until, self.connection, what, since)
         backfills = [
             event.model_copy(update={"what": one.what, "until": one.at, "put_off": {}})
             for one in await self._backfills(reads_for)
         ]
-        await store.complete(self.pool, [(one, self._outgoing(one)) for one in (event, *backfills)])
-        _log.info("poll.completed", connection=self.connection, what=what, seen=seen, published=published)
+        await self._complete(event, *backfills)
+        _log.info("poll.completed", connection=self.connection, what=what, seen=read.seen, published=read.published)
         return event
+
+    async def _take(self, order: Mapping[str, Any], asked_at: datetime, read: _Read, *, anew: bool) -> None:
+        read.seen += 1
+        try:
+            snapshot = await self.snapshots.of_listed(order, asked_at)
+        except Exception as error:  # whatever the store says of an order keeps nobody else's from being read
+            read.put_off |= await self._put_off(str(id_of(order.get("id"))), error)
+        else:
+            read.published += await self.snapshots.append(snapshot, anew=anew)
+
+    async def _complete(self, *events: PollCompleted, of: str = "") -> None:
+        await store.complete(self.pool, [(one, self._outgoing(one, of or one.what)) for one in events])
 
     async def _backfills(self, flows: Mapping[str, date]) -> list[Backfill]:
         """That these flows were read for now; later than whatever was before, although our clock was set back."""
@@ -146,12 +175,13 @@ class OrderPoll:
         at = max([self.clock.now(), *(one.at + timedelta(microseconds=1) for one in last.values())])
         return [Backfill(flow, self.connection, since, at) for flow, since in flows.items()]
 
-    def _outgoing(self, event: PollCompleted) -> Outgoing:
+    def _outgoing(self, event: PollCompleted, of: str) -> Outgoing:
+        """The event; what is said of one kind of walk lies on one partition, so that a rebuild folds it in order."""
         now = self.clock.now()
         envelope = encode(
             event,
             event_id=event_id(self.connection, event.what, event.since.isoformat(), now.isoformat()),
-            subject=f"{self.connection}:poll:{event.what}",
+            subject=f"{self.connection}:poll:{of}",
             source=f"/{self.topics.tenant}/poller",
             time=now,
         )

@@ -1,10 +1,10 @@
-"""The poller's rows: cursors and backfills, a projection of ``PollCompleted``, and the snapshots to be fetched, which
-the mapper asked for or a walk put off.
+"""The poller's rows: cursors, backfills and how far they have come, a projection of ``PollCompleted``; and the
+snapshots to be fetched, which the mapper asked for or a walk put off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -17,6 +17,7 @@ from mlc_poller.snapshots import Said
 
 PRODUCER = "poller"
 _BACKFILL = "orders-backfill:"
+_REACHED = "-reached:"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """The modification time that the mapper gives an order that states none."""
 
@@ -34,6 +35,12 @@ class Backfill:
     def what(self) -> str:
         """What the log and the cursors call it."""
         return f"{_BACKFILL}{self.since.isoformat()}:{self.flow}"
+
+
+def name_of_reached(what: str, since: datetime, flows: Mapping[str, date]) -> str:
+    """What the log and the cursors call how far an unfinished walk for these flows has come."""
+    named = ",".join(f"{flow}={start.isoformat()}" for flow, start in sorted(flows.items()))
+    return f"{what}{_REACHED}{since.isoformat()}:{named}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,15 @@ async def complete(pool: Pool, done: Sequence[tuple[PollCompleted, Outgoing]]) -
 
 
 async def fold_poll(connection: Connection, event: PollCompleted) -> None:
-    """Move the cursor, which never steps back, and queue what was put off, within the caller's transaction."""
+    """Move the cursor, which never steps back, and queue what was put off, within the caller's transaction.
+
+    A walk that is through leaves none of its kind unfinished: one that was given up for other flows, or for another
+    cut-over, is begun anew if it comes back.
+    """
+    await connection.execute(
+        "delete from poll_cursors where connection = $1 and starts_with(what, $2)", event.connection,
+        f"{event.what}{_REACHED}",
+    )  # fmt: skip
     await connection.execute(
         """
         insert into poll_cursors as c (connection, what, read_until) values ($1, $2, $3)

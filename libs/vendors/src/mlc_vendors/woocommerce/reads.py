@@ -48,6 +48,7 @@ class Orders(StoreSession):
         overlap_s: float = 0.0,
         fields: Sequence[str] = (),
         trash: bool = False,
+        resume: datetime | None = None,
     ) -> OrderWalk:
         """Orders modified after an instant (by the store's clock), oldest first; see ``OrderWalk``.
 
@@ -56,9 +57,18 @@ class Orders(StoreSession):
             overlap_s: Begin this much earlier.
             fields: What to read of each; nothing = whole orders. ``id`` and ``date_modified_gmt`` always come.
             trash: Also those in the trash.
+            resume: Where an earlier walk had come to.
         """
         read = pages_of(self._rest, "/orders", template="orders.list")
-        return OrderWalk(read, modified_after, overlap_s=overlap_s, size=self._page_size, fields=fields, trash=trash)
+        return OrderWalk(
+            read,
+            modified_after,
+            overlap_s=overlap_s,
+            size=self._page_size,
+            fields=fields,
+            trash=trash,
+            resume=resume,
+        )
 
     async def refunds_of(self, order_id: int) -> list[JsonObject]:
         """All refunds of an order with their lines; none for an unknown order."""

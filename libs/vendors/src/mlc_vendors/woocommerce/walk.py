@@ -35,6 +35,7 @@ class OrderWalk:
         size: Orders per page.
         fields: What to read of each order; nothing = everything.
         trash: Walk the trashed ones too; they must be asked for by name.
+        resume: Where an earlier walk of the same kind had come to (``reached``); the trashed ones are walked whole.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class OrderWalk:
         size: int,
         fields: Sequence[str] = (),
         trash: bool = False,
+        resume: datetime | None = None,
     ) -> None:
         self._read = read
         self._start = (since - timedelta(seconds=overlap_s)).astimezone(UTC).replace(microsecond=0)
+        self._reached = self._start if resume is None else max(self._start, resume.astimezone(UTC))
         self._size = size
         self._fields = [("_fields", ",".join(dict.fromkeys(["id", "date_modified_gmt", *fields])))] if fields else []
         self._trash = trash
@@ -64,22 +67,27 @@ class OrderWalk:
         """
         return self._read_until
 
+    @property
+    def reached(self) -> datetime:
+        """Up to where every order that is in no trash was handed out before the one that was handed out last."""
+        return self._reached
+
     async def __aiter__(self) -> AsyncIterator[JsonObject]:
         """The orders, oldest modification first, as far as they stand still."""
-        async for row in self._walk("any"):
+        async for row in self._walk("any", self._reached):
             yield row
         if not self._trash:
             return
         # What is trashed after the first walk's end carries stamps later than orders that the first has not seen.
         until = self._read_until
-        async for row in self._walk("trash"):
+        async for row in self._walk("trash", self._start):
             yield row
         self._read_until = until
 
-    async def _walk(self, status: str) -> AsyncIterator[JsonObject]:
-        bound = self._start
+    async def _walk(self, status: str, bound: datetime) -> AsyncIterator[JsonObject]:
         seen: set[_Version] = set()
         while not self._chased(bound):
+            self._reached = bound if status == "any" else self._reached
             page, settled = await self._page_at_rest(status, bound)
             for row in page.rows:
                 if _version(row) not in seen:
