@@ -17,6 +17,7 @@ from mlc_auditor.checkpoints import Checkpoints
 from mlc_auditor.index import AuditIndex
 from mlc_common.accounting import event_id
 from mlc_common.audit import CONSUMER, AuditRow, chained, genesis
+from mlc_common.audit.kept import Kept
 from mlc_common.audit.keys import public_keys
 from mlc_common.audit.signing import PublicKey
 from mlc_common.audit.verification import Scope, Verified, verify
@@ -93,10 +94,12 @@ class Tenant:
         parts = [record.partition for record in await self.log(topic)]
         return max(parts, key=parts.count)
 
-    async def verify(self, scope: Scope | None = None, *, keys: Sequence[PublicKey] | None = None) -> Verified:
+    async def verify(
+        self, scope: Scope | None = None, *, keys: Sequence[PublicKey] | None = None, kept: Sequence[Kept] = ()
+    ) -> Verified:
         """As `mlc audit verify` does."""
         known = keys if keys is not None else await public_keys(self.runtime.vault)
-        return await verify(self.runtime.pool, self.brokers, self.topics, known, scope or Scope())
+        return await verify(self.runtime.pool, self.brokers, self.topics, known, scope or Scope(), kept=kept)
 
     async def tamper(self, query: str, *values: Any) -> None:
         """Change the index past its trigger, as somebody does who has the database."""

@@ -82,6 +82,22 @@ async def test_r20_what_both_keys_signed_is_proved_by_either_public_key_alone_an
     assert stranger.checkpoints == 0
 
 
+async def test_r20_a_new_key_signs_every_chain_anew_also_of_a_topic_on_which_nothing_comes_any_more(
+    acme: Tenant,
+) -> None:
+    """R20: else a thief of the old key, with log and database, could give a quiet topic another past."""
+    await sell(acme)
+    old = await key_in_vault(acme)
+    said = await change_of(acme).make()
+    for _ in range(3):
+        await acme.checkpoints.tell()
+        await acme.index()
+        assert await signers(acme) == [old.public.id, said.current]
+    again = type(acme.checkpoints)(acme.runtime, 60)  # after a restart
+    await again.tell()
+    assert await signers(acme) == [old.public.id, said.current]
+
+
 async def test_r20_the_chain_of_keys_is_found_though_the_index_is_behind(acme: Tenant) -> None:
     """R20: no false alarm while a rebuild folds the index anew."""
     await sell(acme)

@@ -9,6 +9,7 @@ import pytest
 
 from mlc_cli.audit.period import period
 from mlc_cli.audit.verdict import advice, as_json, say_verdict
+from mlc_common.audit.kept import Head
 from mlc_common.audit.signing import SigningKey
 from mlc_common.audit.succession import hand_over
 from mlc_common.audit.verification import Scope, Verified
@@ -26,6 +27,7 @@ GOOD = Verified(
     keys=("aa", "bb"),
     handovers=(),
     findings=(),
+    heads=(Head("acme.outcomes", 0, 1199, "ab" * 32),),
 )
 
 
@@ -40,11 +42,19 @@ def said(found: Verified, capsys: pytest.CaptureFixture[str], scope: Scope | Non
 
 def test_what_agrees_is_ok_with_counts_and_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(GOOD, capsys)
+    assert as_json(GOOD)["heads"] == [{"topic": "acme.outcomes", "partition": 0, "offset": 1199, "chain": "ab" * 32}]
     assert text.splitlines() == [
         "OK: 1,200 rows of 1 partition agree with the log and with each other.",
         "3 signed checkpoints hold; the last is of 2026-11-21 14:00:00 UTC.",
         "Known keys: aa; bb.",
     ]
+
+
+def test_a_kept_report_is_said_to_hold_unless_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = replace(GOOD, kept=(AT.isoformat(),))
+    held = "What the kept report of 2026-11-21 14:00:00 UTC saw is unchanged."
+    assert held in said(kept, capsys)
+    assert held not in said(replace(kept, findings=(finding(What.KEPT_REPORT),)), capsys)
 
 
 def test_what_was_looked_at_is_said_where_it_is_not_everything(capsys: pytest.CaptureFixture[str]) -> None:

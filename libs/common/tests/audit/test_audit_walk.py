@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlc_common.audit import AuditRow, chained, genesis, row_of
-from mlc_common.audit.walk import Walked, What, walk
+from mlc_common.audit.walk import Span, Walked, What, walk
 from mlc_common.log import Record
 
 from .records import TENANT, TOPIC, record, webhook
@@ -50,8 +50,9 @@ async def stream(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
         yield item
 
 
-async def walked(rows: Rows, records: Records, *, position: int = COUNT) -> Walked:
-    return await walk(stream(rows), stream(records), start=START, position=position)
+async def walked(rows: Rows, records: Records, *, position: int = COUNT, end: int = COUNT) -> Walked:
+    span = Span(TOPIC, 0, 0, 2**62, end, position)
+    return await walk(stream(rows), stream(records), start=START, span=span)
 
 
 def changed(rows: Rows, offset: int, columns: Mapping[str, Any]) -> Rows:
@@ -78,12 +79,14 @@ def inserted(rows: Rows, at: int) -> Rows:
 
 async def test_an_index_that_is_as_the_log_says_agrees_in_every_row() -> None:
     records = log()
-    assert await walked(indexed(records), records) == Walked(COUNT)
+    rows = indexed(records)
+    assert await walked(rows, records) == Walked(COUNT, None, COUNT - 1, rows[-1].chain)
 
 
 async def test_an_index_that_is_behind_the_log_is_no_finding() -> None:
     records = log()
-    assert await walked(indexed(records)[:5], records, position=5) == Walked(5)
+    rows = indexed(records)[:5]
+    assert await walked(rows, records, position=5) == Walked(5, None, 4, rows[-1].chain)
 
 
 FORGED = [
@@ -129,7 +132,8 @@ async def test_r20_a_digest_that_was_changed_with_every_later_chain_is_a_record_
 async def test_a_row_of_a_format_that_is_not_known_here_is_proved_by_digest_and_chain() -> None:
     records = log()
     later = rechained(changed(indexed(records), 3, {"format": 2, "facts": '{"more":"said"}'}))
-    assert await walked(later, records) == Walked(COUNT)
+    whole = await walked(later, records)
+    assert (whole.rows, whole.finding) == (COUNT, None)
     found = (await walked(changed(later, 3, {"facts": '{"less":"said"}'}), records)).finding
     assert found is not None
     assert found.offset == 3
@@ -170,6 +174,28 @@ async def test_r20_a_log_that_was_cut_at_its_end_is_named() -> None:
     found = (await walked(indexed(records), records[:6])).finding
     assert found is not None
     assert (found.what, found.offset) == (What.MISSING_RECORD, 6)
+
+
+@pytest.mark.parametrize("position", [0, 2, COUNT])
+@pytest.mark.parametrize("at", [0, 3, COUNT - 1])
+async def test_r20_a_record_that_was_taken_out_of_log_and_index_is_named_by_its_offset(at: int, position: int) -> None:
+    """R20: drop, by somebody who has both, computes every later chain anew, and sets the auditor's position back."""
+    records = [each for each in log() if each.offset != at]
+    rows = [row for row in indexed(records) if row.offset < position]
+    found = (await walked(rows, records, position=position)).finding
+    if at > position:
+        assert found is None  # what the index has not reached yet is looked at when it has
+    else:
+        assert found is not None
+        assert (found.topic, found.part, found.offset, found.what) == (TOPIC, 0, at, What.GONE)
+
+
+async def test_r20_a_partition_that_was_emptied_in_log_and_index_is_named() -> None:
+    """R20: drop, everything; the log remembers how far it had counted."""
+    for position in (0, COUNT):
+        found = (await walked([], [], position=position)).finding
+        assert found is not None
+        assert (found.topic, found.part, found.offset, found.what) == (TOPIC, 0, 0, What.GONE)
 
 
 @pytest.mark.parametrize("at", [COUNT, COUNT + 100])
@@ -240,6 +266,6 @@ async def test_r20_one_tampering_anywhere_is_found_at_its_very_place(
     count, at = place
     records = log(count)
     rows, records, first = tampering(indexed(records), records, at)
-    found = await walked(rows, records, position=count)
+    found = await walked(rows, records, position=count, end=count)
     assert found.finding is not None
     assert (found.rows, found.finding.offset) == (first, first)

@@ -34,7 +34,10 @@ class Checkpoints:
     def __init__(self, runtime: Runtime, every_s: float) -> None:
         self._runtime = runtime
         self._every_s = every_s
-        self._told: dict[str, Mapping[int, int]] = {}
+        self._told: dict[tuple[str, str], Mapping[int, int]] = {}
+        """The offsets of the last checkpoint by key and topic: a new key signs every chain anew, however old it is.
+
+        What only a key has signed that gave way, whoever steals that one could sign otherwise."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -75,16 +78,16 @@ class Checkpoints:
         grown = [
             (topic, found)
             for topic, found in ((topic, list(group)) for topic, group in groupby(heads, key=lambda head: head.topic))
-            if await self._has_grown(topic, found)
+            if await self._has_grown(key.public.id, topic, found)
         ]
         for topic, found in grown:
             await self._append(key, topic, found)
         return len(grown)
 
-    async def _has_grown(self, topic: str, heads: Sequence[Head]) -> bool:
-        if topic not in self._told:
-            self._told[topic] = await self._last(topic)
-        told = self._told[topic]
+    async def _has_grown(self, key: str, topic: str, heads: Sequence[Head]) -> bool:
+        if (key, topic) not in self._told:
+            self._told[key, topic] = await self._last(key, topic)
+        told = self._told[key, topic]
         further = [head for head in heads if head.offset > told.get(head.part, -1)]
         if topic != self._runtime.topics.audit:
             return bool(further)
@@ -94,10 +97,12 @@ class Checkpoints:
                 return True
         return False
 
-    async def _last(self, topic: str) -> dict[int, int]:
-        """The offsets of the last checkpoint that is in the index."""
+    async def _last(self, key: str, topic: str) -> dict[int, int]:
+        """The offsets of the last checkpoint that is in the index; none where another key signed it."""
         found = await audit_index.last_facts(self._runtime.pool, _subject(topic), ChainCheckpoint.event_type)
         facts: dict[str, str] = json.loads(found) if found else {}
+        if facts.get("key") != key:
+            return {}
         return {int(name.partition(".")[2]): int(text) for name, text in facts.items() if name.startswith("offset.")}
 
     async def _append(self, key: SigningKey, topic: str, heads: Sequence[Head]) -> None:
@@ -114,7 +119,7 @@ class Checkpoints:
             time=at,
         )
         await runtime.log.publish(runtime.topics.audit, envelope)
-        self._told[topic] = offsets
+        self._told[key.public.id, topic] = offsets
         _log.info("auditor.checkpoint", topic=topic, offsets=offsets)
 
 

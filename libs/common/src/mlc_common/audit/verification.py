@@ -12,10 +12,11 @@ from datetime import datetime
 
 from mlc_common.audit import CONSUMER
 from mlc_common.audit.checkpoints import Checked, CheckpointCheck, Place
+from mlc_common.audit.kept import Head, Kept, not_as_kept
 from mlc_common.audit.rows import genesis
 from mlc_common.audit.signing import PublicKey
 from mlc_common.audit.succession import SUBJECT, Handover, KnownKeys
-from mlc_common.audit.walk import Finding, Walked, walk
+from mlc_common.audit.walk import Finding, Span, Walked, What, walk
 from mlc_common.errors import ConfigurationError, Undecodable
 from mlc_common.events import SigningKeyRotated, Topics, decode
 from mlc_common.log.ranges import LogRanges
@@ -51,6 +52,8 @@ class Verified:
         behind: Records of the log that the index has not reached yet.
         keys: Ids of the keys that may sign: those given and those that they lead to, in their order.
         handovers: How keys gave way to each other, by their ids.
+        heads: The last row of each partition that agrees, which rests on all before it: a kept report proves them.
+        kept: When the kept reports were made that everything was compared with.
         findings: At most one per partition, its first, by topic and partition; empty = nothing was altered.
     """
 
@@ -63,22 +66,8 @@ class Verified:
     keys: tuple[str, ...]
     handovers: tuple[SigningKeyRotated, ...]
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True)
-class _Span:
-    """A partition's part of the work: rows and records from ``start``, rows to ``stop``, records to ``end``."""
-
-    topic: str
-    part: int
-    start: int
-    stop: int
-    end: int
-    position: int
-
-    @property
-    def place(self) -> Place:
-        return self.topic, self.part
+    heads: tuple[Head, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 async def verify(
@@ -88,6 +77,7 @@ async def verify(
     keys: Sequence[PublicKey],
     scope: Scope,
     *,
+    kept: Sequence[Kept] = (),
     progress: Progress = lambda done, total: None,
 ) -> Verified:
     """Walk chains and log side by side, then the checkpoints.
@@ -106,12 +96,14 @@ async def verify(
         walked = {span.place: await _walk(connection, log, topics.tenant, span, work) for span in spans}
         upto = await log.ends(topics.audit)  # before the log's ends: a later checkpoint may speak of later records
         ends = await _ends(log, spans)
+        cut = _cut_off(spans, await audit_index.read_to(connection), ends)
         positions = {span.place: span.position for span in spans}
         known = KnownKeys(keys, topics.audit, await _handovers(connection, log, topics.audit))
         check = CheckpointCheck(connection, known, {span.topic for span in spans}, positions=positions, ends=ends)
         checked = await _checkpoints(check, log, topics.audit, scope.since, upto)
+        otherwise = await not_as_kept(connection, kept, positions, ends)
     of_walks = [one.finding for one in walked.values() if one.finding is not None]
-    findings = _first_of_each([*of_walks, *known.findings, *checked.findings.values()])
+    findings = _first_of_each([*of_walks, *known.findings, *checked.findings.values(), *cut, *otherwise])
     return Verified(
         rows=sum(one.rows for one in walked.values()),
         partitions=sum(1 for one in walked.values() if one.rows or one.finding),
@@ -122,7 +114,20 @@ async def verify(
         keys=tuple(known.ids),
         handovers=known.handovers,
         findings=findings,
+        heads=tuple(Head(*place, one.offset, one.chain.hex()) for place, one in walked.items() if one.rows),
+        kept=tuple(report.at for report in kept),
     )
+
+
+def _cut_off(spans: Sequence[Span], read: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Finding]:
+    """Partitions of which more was once read, by whomever, than the log has now."""
+    found = []
+    for span in spans:
+        end, further = ends.get(span.place, 0), read.get(span.place, 0)
+        if span.stop == _NO_END and further > end:
+            detail = f"the log ends here, and it has been read to {further}: what came after is gone"
+            found.append(Finding(span.topic, span.part, end, "", What.GONE, detail))
+    return found
 
 
 def _first_of_each(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -163,7 +168,7 @@ def _handover(record: Record) -> list[Handover]:
 class _Work:
     """How much of the whole is done."""
 
-    def __init__(self, spans: Sequence[_Span], progress: Progress) -> None:
+    def __init__(self, spans: Sequence[Span], progress: Progress) -> None:
         self._total = sum(max(0, min(span.end, span.position) - span.start) for span in spans)
         self._done = 0
         self._progress = progress
@@ -176,7 +181,7 @@ class _Work:
             self._progress(self._done, self._total)
 
 
-async def _spans(connection: Connection, log: LogRanges, topics: Topics, scope: Scope) -> list[_Span]:
+async def _spans(connection: Connection, log: LogRanges, topics: Topics, scope: Scope) -> list[Span]:
     positions = await audit_index.positions(connection, CONSUMER)
     known = {(head.topic, head.part) for head in await audit_index.heads(connection)}
     names = set(topics.all(*await mappings.erps(connection))) | {topic for topic, _ in known}
@@ -188,10 +193,17 @@ async def _spans(connection: Connection, log: LogRanges, topics: Topics, scope: 
         starts = await log.offsets_at(topic, scope.since) if scope.since else {}
         stops = await log.offsets_at(topic, scope.until) if scope.until else {}
         for part in sorted(set(ends) | {part for name, part in known if name == topic}):
-            stop, end = stops.get(part, _NO_END), ends.get(part, 0)
-            position = positions.get((topic, part), 0)
-            spans.append(_Span(topic, part, starts.get(part, 0), stop, min(stop, end), position))
+            end = ends.get(part, 0)
+            stop = stops.get(part, _NO_END)
+            stop = _NO_END if stop >= end else stop  # nothing came later: rows of what was cut off belong to it
+            start = await _begun(log, topic, part, starts.get(part, 0))
+            spans.append(Span(topic, part, start, stop, min(stop, end), positions.get((topic, part), 0)))
     return spans
+
+
+async def _begun(log: LogRanges, topic: str, part: int, start: int) -> int:
+    """Where to begin; from the very beginning where the log has lost what lay right before."""
+    return start if start and await log.record(topic, part, start - 1) is not None else 0
 
 
 def _named(said: str, names: set[str], topics: Topics) -> str:
@@ -203,13 +215,13 @@ def _named(said: str, names: set[str], topics: Topics) -> str:
     raise ConfigurationError(f"there is no topic {said!r}; known are {short}")
 
 
-async def _walk(connection: Connection, log: LogRanges, tenant: str, span: _Span, work: _Work) -> Walked:
+async def _walk(connection: Connection, log: LogRanges, tenant: str, span: Span, work: _Work) -> Walked:
     before = await audit_index.chain_before(connection, span.topic, span.part, span.start)
     return await walk(
         audit_index.of_partition(connection, span.topic, span.part, span.start, span.stop),
         log.records(span.topic, span.part, span.start, span.end),
         start=before or genesis(tenant, span.topic, span.part),
-        position=span.position,
+        span=span,
         passed=work.passed,
     )
 
@@ -224,12 +236,12 @@ async def _checkpoints(
     return check.checked
 
 
-async def _ends(log: LogRanges, spans: Sequence[_Span]) -> Mapping[Place, int]:
+async def _ends(log: LogRanges, spans: Sequence[Span]) -> Mapping[Place, int]:
     """Where the log ends now: a checkpoint that was written meanwhile may speak of records that came meanwhile."""
     ends = {topic: await log.ends(topic) for topic in {span.topic for span in spans}}
     return {(topic, part): end for topic, parts in ends.items() for part, end in parts.items()}
 
 
-def _unsigned(span: _Span, checked: Checked) -> int:
+def _unsigned(span: Span, checked: Checked) -> int:
     reached = min(span.end, span.position)
     return max(0, reached - max(checked.signed.get(span.place, -1) + 1, span.start))

@@ -32,6 +32,8 @@ class What(StrEnum):
     CHECKPOINT_CHAIN = "checkpoint_chain"
     RETIRED_KEY = "retired_key"
     KEY_CHANGE = "key_change"
+    GONE = "gone"
+    KEPT_REPORT = "kept_report"
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,33 @@ class Finding:
 
 @dataclass(frozen=True)
 class Walked:
-    """How a walk ended: rows that agree with the log, and what did not."""
+    """How a walk ended: rows that agree with the log, and what did not; ``offset`` and ``chain`` of the last row."""
 
     rows: int
     finding: Finding | None = None
+    offset: int = -1
+    chain: bytes = b""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A partition's part of the work: rows and records from ``start``, rows to ``stop``, records to ``end``.
+
+    Kafka counts without a gap, and keeps everything: each offset from ``start`` to ``end`` has a record, or had one.
+    ``position`` is how far the index says it is; records from there on need no row yet.
+    """
+
+    topic: str
+    part: int
+    start: int
+    stop: int
+    end: int
+    position: int
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Topic and partition."""
+        return self.topic, self.part
 
 
 async def walk(
@@ -59,7 +84,7 @@ async def walk(
     records: AsyncIterator[Record],
     *,
     start: bytes,
-    position: int,
+    span: Span,
     passed: Callable[[], None] = lambda: None,
 ) -> Walked:
     """Compare rows with records, both of one partition and in order, until something is wrong or both end.
@@ -68,23 +93,31 @@ async def walk(
         rows: What the index holds.
         records: What the log holds.
         start: The chain that the first row must follow.
-        position: How far the index says it is; records from there on need no row yet.
+        span: Where both begin and end.
         passed: Called after each row that agrees.
     """
-    row, record, chain, count = await anext(rows, None), await anext(records, None), start, 0
+    row, record, chain, count, due = await anext(rows, None), await anext(records, None), start, 0, span.start
     while row is not None or record is not None:
+        if due < min(each.offset for each in (row, record) if each is not None) and due < span.end:
+            return Walked(count, _gone(span, due), due - 1, chain)
         if row is None or (record is not None and record.offset < row.offset):
             assert record is not None
-            behind = row is None and record.offset >= position
-            return Walked(count, None if behind else _missing_row(record))
+            behind = row is None and record.offset >= span.position
+            return Walked(count, None if behind else _missing_row(record), due - 1, chain)
         if record is None or row.offset < record.offset:
-            return Walked(count, await _surplus(row, rows, chain, position))
+            return Walked(count, await _surplus(row, rows, chain, span.position), due - 1, chain)
         if row != _expected(row, record, chain):
-            return Walked(count, await _difference(row, record, chain, rows, records))
+            return Walked(count, await _difference(row, record, chain, rows, records), due - 1, chain)
         passed()
-        chain, count = row.chain, count + 1
+        chain, count, due = row.chain, count + 1, row.offset + 1
         row, record = await anext(rows, None), await anext(records, None)
-    return Walked(count)
+    return Walked(count, _gone(span, due) if due < span.end else None, due - 1, chain)
+
+
+def _gone(span: Span, offset: int) -> Finding:
+    """An offset that Kafka gave to a record, and neither the record nor its row is there."""
+    detail = f"the log ends at {span.end}, and neither log nor index has what lay here"
+    return Finding(span.topic, span.part, offset, "", What.GONE, detail)
 
 
 def _expected(row: AuditRow, record: Record, chain: bytes) -> AuditRow:

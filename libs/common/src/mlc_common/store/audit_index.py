@@ -125,6 +125,12 @@ async def positions(connection: Connection | Pool, consumer: str) -> dict[tuple[
     return {(row["topic"], row["part"]): row["next_offset"] for row in rows}
 
 
+async def read_to(connection: Connection | Pool) -> dict[tuple[str, int], int]:
+    """How far each partition was read by whoever has read furthest."""
+    rows = await connection.fetch("select topic, part, max(next_offset) as next from consumer_positions group by 1, 2")
+    return {(row["topic"], row["part"]): row["next"] for row in rows}
+
+
 async def chains_at(
     connection: Connection, topic: str, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], bytes]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.text import Text
-
 from mlc_cli.audit.period import behind
-from mlc_cli.output import people, say, when
+from mlc_cli.output import say, when
 from mlc_common.audit.verification import Scope, Verified
 from mlc_common.audit.walk import Finding, What
 
@@ -28,6 +26,7 @@ _THIEF = (
     f"Take the old key for stolen: whoever did this has it. {_KEEP} Find out who could read the vault and its key file "
     "before the key was changed, and let nobody rely on the old public key alone."
 )
+_BEFORE = "An export, or a mirror of the topic, from before shows what was there."
 
 _WORDS: dict[What, tuple[str, str]] = {
     What.CHANGED_ROW: ("the row of the index was changed", _INDEX),
@@ -52,6 +51,14 @@ _WORDS: dict[What, tuple[str, str]] = {
         "then. If nobody kept it, the checkpoint proves nothing, and may be forged.",
     ),
     What.RETIRED_KEY: ("a checkpoint was signed with a key after it had given way to another", _THIEF),
+    What.GONE: (
+        "what lay here is neither in the log nor in the index",
+        f"Somebody took it out of both, or a crash of the brokers lost the end of the log. {_KEEP} {_BEFORE}",
+    ),
+    What.KEPT_REPORT: (
+        "log and index are not what a kept report saw",
+        f"They were altered together after that report, at the place that is named or before it. {_KEEP} {_BEFORE}",
+    ),
     What.KEY_CHANGE: (
         "a change of the signing key is not proved",
         "Where neither key is known: give the public key of either with --public-key, which may be repeated. Where a "
@@ -62,6 +69,9 @@ _WORDS: dict[What, tuple[str, str]] = {
 
 _UNPROVED = frozenset({What.CHECKPOINT_KEY, What.KEY_CHANGE})
 """What the right public key may yet prove."""
+
+_NO_EVENT = frozenset({What.GONE, What.KEPT_REPORT})
+"""What is about a place, and not about what lies there."""
 
 
 def advice(what: What) -> str:
@@ -79,6 +89,9 @@ def say_verdict(found: Verified, scope: Scope) -> None:
         say(("What to do: ", "bold"), text)
     _say_result(found)
     _say_signatures(found)
+    if found.kept and What.KEPT_REPORT not in {finding.what for finding in found.findings}:
+        reports = ", ".join(when(at[:19]) + " UTC" for at in found.kept)
+        say(f"What the kept {'reports' if len(found.kept) > 1 else 'report'} of {reports} saw is unchanged.")
     if found.behind:
         say(behind(found.behind))
     if found.findings:
@@ -96,6 +109,10 @@ def as_json(found: Verified) -> dict[str, Any]:
         "keys": list(found.keys),
         "handovers": [
             {"from": one.previous, "to": one.current, "at": one.at.isoformat(), "by": one.by} for one in found.handovers
+        ],
+        "heads": [
+            {"topic": head.topic, "partition": head.part, "offset": head.offset, "chain": head.chain}
+            for head in found.heads
         ],
         "unsigned": found.unsigned,
         "behind": found.behind,
@@ -124,8 +141,9 @@ def _looked_at(scope: Scope) -> str:
 
 def _say_finding(finding: Finding) -> None:
     words, _ = _WORDS[finding.what]
-    people.print(Text.assemble((f"{finding.topic}/{finding.part}/{finding.offset}", "bold"), f"  {words}"))
-    say(f"event {finding.event_id or 'not readable'}: {finding.detail}", indent=2)
+    say((f"{finding.topic}/{finding.part}/{finding.offset}", "bold"), f"  {words}")
+    event = "" if finding.what in _NO_EVENT else f"event {finding.event_id or 'not readable'}: "
+    say(f"{event}{finding.detail}", indent=2)
 
 
 def _say_result(found: Verified) -> None:
