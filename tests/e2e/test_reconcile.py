@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,10 +18,14 @@ import pytest
 import pytest_asyncio
 
 from mlc_cli.demo import shopping
+from mlc_common.clock import SystemClock
 from mlc_common.events import ReconcileCompleted, decode
+from mlc_common.runtime import open_runtime
+from mlc_common.settings import CommonSettings, load
+from mlc_reconciler import app as reconciler
 
 from .tenants import BREAD, DONATION, Tenant, opened
-from .waiting import settled
+from .waiting import settled, until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -102,6 +106,47 @@ async def test_every_order_and_refund_of_the_demo_is_accounted_for(shopped: Tena
     assert (last.since.isoformat(), last.until.isoformat()) == (said["from"], said["to"])
     paid = [order for order in shop["orders"] if order["date_paid_gmt"]]
     assert sum(sum(row["by_verdict"].values()) for row in said["payments"]) == len(paid)
+
+
+class NextDay(SystemClock):
+    """A clock that is a day ahead: the morning on which today is compared."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=1)
+
+
+async def test_what_the_part_compares_by_itself_every_morning_is_an_event_like_that_of_a_person(
+    shopped: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in shopped.rig.environment.items():
+        monkeypatch.setenv(name, value)
+    # The tenant's own reconciler has noted by now that today is done with, or notes it in a moment.
+    query = "select note from leases where name = 'reconciler:web' and note <> ''"
+    await until(lambda: shopped.pool.fetchval(query), "the schedule has begun")
+    async with open_runtime(load(CommonSettings), owner="tomorrow", clock=NextDay()) as runtime:
+        part = asyncio.create_task(reconciler.run(runtime))
+        try:
+            event = await until(lambda: by_schedule(shopped), "the daily comparison")
+            assert event is not None
+            assert not part.done()
+            assert 'mlc_reconcile_unexplained{flow="web"} 0.0' in runtime.metrics.render()[1].decode()
+        finally:
+            part.cancel()
+            await asyncio.gather(part, return_exceptions=True)
+    assert (event.until - event.since).days == 6
+    days = ("--from", event.since.isoformat(), "--to", event.until.isoformat())
+    status, said = await reconcile(shopped, *days)
+    assert (status, said["counts"], said["unexplained"]) == (0, event.counts, event.unexplained)
+    assert event.counts["posted"] > 0
+    assert event.details == []
+    assert date.fromisoformat(await shopped.pool.fetchval(query)) == event.until + timedelta(days=1)
+
+
+async def by_schedule(tenant: Tenant) -> ReconcileCompleted | None:
+    """What the newest comparison that nobody asked for has found."""
+    events = [event for event in await tenant.log(tenant.topics.audit) if event.type == ReconcileCompleted.event_type]
+    found = [each for each in (decode(event, ReconcileCompleted) for event in events) if each.by == "schedule"]
+    return found[-1] if found else None
 
 
 async def test_what_was_edited_and_what_was_taken_back_after_posting_is_right_as_a_whole(shopped: Tenant) -> None:
