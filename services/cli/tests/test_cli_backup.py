@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from mlc_cli.app import app
+from mlc_common.events import ConnectionChanged
 from mlc_common.store import connections
 from mlc_common.store.pool import Pool, connect
 from mlc_common.vault import Vault
@@ -113,6 +115,38 @@ def test_what_is_there_is_replaced_only_if_that_is_asked_for(key_file: Path, dat
     assert in_database(database, _secrets_with(key_file))[0] == {"url": "https://other.example"}
     assert mlc("restore", "tenant.json", "--replace").exit_code == 0
     assert in_database(database, _secrets_with(key_file)) == (SETTINGS, [PLANTED, "older"])
+
+
+async def _told(pool: Pool) -> list[ConnectionChanged]:
+    rows = await pool.fetch("select value from outbox where producer = 'vault' order by id")
+    return [ConnectionChanged.model_validate_json(row["value"]) for row in rows]
+
+
+def test_what_is_brought_back_is_told_to_the_audit(key_file: Path, database: str) -> None:
+    """Who put which connections and secrets back, and what they replaced; the auditor tells it, the broker is away."""
+    mlc("backup", "tenant.json")
+
+    async def change(pool: Pool) -> None:
+        await connections.update(pool, "shop", {"url": "https://other.example"})
+        await connections.add(pool, "newer", "deltek", {"url": "https://erp.example"})
+        vault = await Vault.start(pool, key_file, "acme")
+        await vault.put("newer", "password", SecretStr(PLANTED))
+
+    in_database(database, change)
+    assert mlc("restore", "tenant.json").exit_code == 1
+    assert in_database(database, _told) == []
+    restored = mlc("restore", "tenant.json", "--replace")
+    assert "Kafka does not answer: the auditor tells this" in " ".join(restored.output.split())
+    dropped, back = in_database(database, _told)
+
+    assert (dropped.connection, dropped.kind, dropped.change, dropped.secrets) == (
+        "newer", "deltek", "dropped", {"password": 0},
+    )  # fmt: skip
+    assert (back.connection, back.kind, back.change, back.by) == ("shop", "woocommerce", "restored", getpass.getuser())
+    assert back.before == {"url": "https://other.example"}
+    assert back.after == {"rate_per_s": "2.5", "url": "https://shop.example"}
+    assert back.secrets == {"webhook_secret": 2}
+    assert PLANTED not in back.model_dump_json() + dropped.model_dump_json()
 
 
 @pytest.mark.parametrize(

@@ -173,3 +173,15 @@ def test_what_is_called_like_a_credential_is_named_and_not_shown_and_no_address_
         {"contract.auth.token.path": WITHHELD, "url": "https://erp.example/?api_key=[withheld]"},
         {"contract.auth.token.path": WITHHELD, "lines": '["a", 1]', "username": "[e-mail]"},
     )
+
+
+async def test_a_first_secret_is_made_once_and_told(changes: Changes, pool: Pool) -> None:
+    await add(changes)
+    assert await changes.first_secret("shop", "webhook_secret", SecretStr(PLAIN))
+    assert not await changes.first_secret("shop", "webhook_secret", SecretStr("another"))
+
+    (known,) = await changes.vault.get_active("shop", "webhook_secret")
+    assert known.get_secret_value() == PLAIN
+    (event,) = (await told(pool))[1:]
+    assert (event.change, event.secrets, event.by) == ("secret", {"webhook_secret": 1}, "ada")
+    assert PLAIN not in event.model_dump_json()

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from mlc_cli import environment
 from mlc_cli.asking import WEBHOOK_SECRET, ask, read_secrets, read_settings
 from mlc_cli.output import Json, print_json, print_rows, say, telling_errors, trouble
-from mlc_cli.telling import told
+from mlc_cli.telling import NOT_TOLD, told
 from mlc_common.connection_types import type_of
 from mlc_common.errors import ConfigurationError, Retryable
 from mlc_common.runtime import Records
@@ -169,7 +169,7 @@ async def _changing() -> AsyncIterator[tuple[Records, Changes]]:
     async with environment.records("connection") as records:
         yield records, Changes(records.pool, records.vault, records.topics, records.clock, by=getpass.getuser())
         if not await told(records):
-            say("Kafka does not answer: the auditor tells this to the log later.", console=trouble)
+            say(NOT_TOLD, console=trouble)
 
 
 async def _list() -> list[dict[str, Any]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mlc_cli import environment
-from mlc_cli.output import Json, print_json, say, telling_errors
+from mlc_cli.output import Json, print_json, say, telling_errors, trouble
+from mlc_cli.telling import NOT_TOLD, told
 from mlc_common.errors import ConfigurationError
 from mlc_common.store import backup as store
 from mlc_common.vault import KeyRing
@@ -47,5 +49,8 @@ def restore(
 async def _restore(text: str, *, replace: bool) -> store.Backup:
     async with environment.records("restore") as records:
         found = store.read(text, records.settings.tenant)
-        await store.restore(records.pool, found, KeyRing.load(records.settings.vault_key_file), replace=replace)
+        how = store.Restoring(records.topics, getpass.getuser(), records.clock.now(), replace)
+        await store.restore(records.pool, found, KeyRing.load(records.settings.vault_key_file), how)
+        if not await told(records):
+            say(NOT_TOLD, console=trouble)
         return found

@@ -18,6 +18,9 @@ PATIENCE_S = 15.0
 """A command whose work is done ends soon, whatever the broker does; one that refuses is known in two seconds."""
 
 
+NOT_TOLD = "Kafka does not answer: the auditor tells this to the log later."
+
+
 async def told(records: Records, within_s: float = PATIENCE_S) -> bool:
     """Whether nothing waits any more."""
     if await is_empty(records.pool, PRODUCER, 0):

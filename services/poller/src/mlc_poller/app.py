@@ -11,16 +11,19 @@ from functools import partial
 
 import structlog
 
+from mlc_common.audit.telling import PRODUCER
 from mlc_common.errors import ConfigurationError, Retryable, Unconfirmed
 from mlc_common.events import PollCompleted
 from mlc_common.log.consumer import LogConsumer
 from mlc_common.runtime import Runtime
 from mlc_common.settings import load
 from mlc_common.store import connections, leases, mappings
+from mlc_common.store.outbox import publish_pending
 from mlc_common.store.pool import UNAVAILABLE
 from mlc_common.store.publisher import Publisher
 from mlc_common.supervision import Supervisor
 from mlc_common.telemetry import HttpMetrics
+from mlc_common.vault.changes import Changes
 from mlc_common.vault.connections import Connection, ConnectionKind
 from mlc_poller import store
 from mlc_poller.connection import open_client
@@ -133,7 +136,9 @@ async def _work(served: Served, runtime: Runtime, settings: PollerSettings, aske
             overlap=timedelta(seconds=settings.poller_overlap_seconds),
             lookback=timedelta(days=settings.poller_sweep_days),
         )
-        care = WebhookCare(client, runtime.vault, connection, await _public_url(runtime, settings))
+        changes = Changes(runtime.pool, runtime.vault, runtime.topics, clock, by="poller")
+        public_url = await _public_url(runtime, settings)
+        care = WebhookCare(client, changes, connection, public_url, partial(_tell, runtime))
         pace, poll_due = _Pace(runtime, connection), asyncio.Event()
 
         async def care_for_webhooks() -> bool:
@@ -206,6 +211,12 @@ async def _answer(runtime: Runtime, snapshots: Snapshots, asked: asyncio.Event) 
         with suppress(TimeoutError):  # not wait_for: up to Python 3.11 it loses a cancellation that meets the event
             async with asyncio.timeout(_FETCH_IDLE_S):
                 await asked.wait()
+
+
+async def _tell(runtime: Runtime) -> None:
+    """Append what was told of a connection; where the broker is away, the auditor does it later."""
+    with suppress(Retryable):
+        await publish_pending(runtime.pool, runtime.log, PRODUCER, [0])
 
 
 async def _public_url(runtime: Runtime, settings: PollerSettings) -> str:

@@ -7,12 +7,13 @@ seven failures and tells nobody, so the health check looks every few minutes, re
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 from pydantic import SecretStr
 
-from mlc_common.vault import Vault
+from mlc_common.vault.changes import Changes
 from mlc_vendors.woocommerce.client import WooCommerceClient
 
 _log = structlog.get_logger(__name__)
@@ -23,12 +24,19 @@ SECRET = "webhook_secret"  # noqa: S105 - the name of a secret, not a secret
 
 @dataclass
 class WebhookCare:
-    """The webhooks of one store connection. ``public_url`` is where the store reaches our gateway."""
+    """The webhooks of one store connection.
+
+    Attributes:
+        changes: Makes the secret, so that the audit knows of it.
+        public_url: Where the store reaches our gateway.
+        tell: Appends to the log what ``changes`` has told.
+    """
 
     client: WooCommerceClient
-    vault: Vault
+    changes: Changes
     connection: str
     public_url: str
+    tell: Callable[[], Awaitable[None]]
 
     async def ensure(self) -> bool:
         """See that every topic has one active webhook with our secret; True when one had to be made or revived."""
@@ -44,8 +52,9 @@ class WebhookCare:
 
     async def _secret(self) -> SecretStr:
         """The newest webhook secret; made on the first use (letters and digits only: facts §14)."""
-        known = await self.vault.get_active(self.connection, SECRET)
+        known = await self.changes.vault.get_active(self.connection, SECRET)
         if known:
             return known[0]
-        await self.vault.put(self.connection, SECRET, SecretStr(secrets.token_hex(32)))
-        return (await self.vault.get_active(self.connection, SECRET))[0]
+        if await self.changes.first_secret(self.connection, SECRET, SecretStr(secrets.token_hex(32))):
+            await self.tell()
+        return (await self.changes.vault.get_active(self.connection, SECRET))[0]

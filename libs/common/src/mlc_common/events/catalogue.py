@@ -334,7 +334,8 @@ class VaultKeysRotated(Event):
 class ConnectionChanged(Event):
     """A connection was added, or its settings or a secret of it were changed. Never holds a secret.
 
-    ``change`` says which: ``added``, ``settings``, ``secret`` (given anew) or ``retired`` (its old values dropped).
+    ``change`` says which: ``added``, ``settings``, ``secret`` (given anew) or ``retired`` (its old values dropped);
+    ``restored`` from a backup, or ``dropped`` for one.
     ``before`` and ``after`` are the settings that differ, by their path, as one types them; what might be a credential
     is withheld there. ``secrets`` tells how many values of each secret concerned are valid now.
     """

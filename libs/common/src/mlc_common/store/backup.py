@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlc_common.audit.telling import tell
 from mlc_common.errors import ConfigurationError
-from mlc_common.store.pool import Pool
+from mlc_common.events import ConnectionChanged, Topics
+from mlc_common.store.pool import Connection, Pool
+from mlc_common.vault.connections import differing, subject_of
 from mlc_common.vault.envelope import Binding, Sealed, open_sealed
 from mlc_common.vault.keyring import KeyRing
 
@@ -39,6 +44,25 @@ class Backup(BaseModel):
     at: datetime
     connections: list[dict[str, Any]]
     secrets: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """How a backup is restored: over what is there or not, and in whose name, for the audit."""
+
+    topics: Topics
+    by: str
+    at: datetime
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A connection, or who else owns secrets: kind, settings, and how many values of each secret are valid."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, int]
 
 
 async def make(pool: Pool, tenant: str, at: datetime) -> Backup:
@@ -73,17 +97,18 @@ def read(text: str, tenant: str) -> Backup:
     return backup
 
 
-async def restore(pool: Pool, backup: Backup, ring: KeyRing, *, replace: bool) -> None:
-    """Write connections and secrets back, all or nothing.
+async def restore(pool: Pool, backup: Backup, ring: KeyRing, how: Restoring) -> None:
+    """Write connections and secrets back, all or nothing; the audit is told of each in the same transaction.
 
     Args:
         pool: Of the tenant, migrated.
         backup: What to write.
         ring: The keys that must open every secret of it.
-        replace: Drop what is there.
+        how: Whether to drop what is there, and who asks.
 
     Raises:
-        ConfigurationError: there are connections or secrets already, a row is none, or a key is missing or wrong.
+        ConfigurationError: there are connections or secrets already, a row is none, a key is missing or wrong, or the
+            tables are being rebuilt.
     """
     connections, secrets = _rows(backup)
     for row in secrets:
@@ -91,7 +116,8 @@ async def restore(pool: Pool, backup: Backup, ring: KeyRing, *, replace: bool) -
         open_sealed(Sealed(*row[3:8]), name, ring)
     async with pool.acquire() as db, db.transaction():
         await db.execute("lock table connections, vault_secrets in exclusive mode")
-        if replace:
+        before = await _known(db)
+        if how.replace:
             await db.execute("delete from vault_secrets")
             await db.execute("delete from connections")
         query = "select exists (select 1 from connections) or exists (select 1 from vault_secrets)"
@@ -115,6 +141,35 @@ async def restore(pool: Pool, backup: Backup, ring: KeyRing, *, replace: bool) -
             )
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
             raise ConfigurationError(_DAMAGED) from None
+        await _tell(db, before, await _known(db), how)
+
+
+async def _known(db: Connection) -> dict[str, _Known]:
+    """What there is, by the connection's name (the auditor's signing key has an owner of its own)."""
+    secrets: dict[str, Counter[str]] = {}
+    for row in await db.fetch("select connection, name from vault_secrets order by connection, name"):
+        secrets.setdefault(row["connection"], Counter())[row["name"]] += 1
+    rows = await db.fetch("select id, kind, settings from connections")
+    found = {row["id"]: _Known(row["kind"], json.loads(row["settings"]), secrets.get(row["id"], {})) for row in rows}
+    return {owner: _Known("", {}, values) for owner, values in secrets.items()} | found
+
+
+async def _tell(db: Connection, before: Mapping[str, _Known], after: Mapping[str, _Known], how: Restoring) -> None:
+    none = _Known("", {}, {})
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, none), after.get(name, none)
+        was, becomes = differing(old.settings, new.settings)
+        event = ConnectionChanged(
+            connection=name,
+            kind=new.kind or old.kind,
+            change="restored" if name in after else "dropped",
+            before=was,
+            after=becomes,
+            secrets={secret: new.secrets.get(secret, 0) for secret in sorted({*old.secrets, *new.secrets})},
+            by=how.by,
+            at=how.at,
+        )
+        await tell(db, how.topics, event, subject=subject_of(name), at=how.at)
 
 
 def _rows(backup: Backup) -> tuple[list[Sequence[Any]], list[Sequence[Any]]]:

@@ -16,7 +16,7 @@ from mlc_common.events import ConnectionChanged, Topics
 from mlc_common.store import connections
 from mlc_common.store.pool import Connection as Db
 from mlc_common.store.pool import Pool
-from mlc_common.vault.connections import Connection, differing
+from mlc_common.vault.connections import Connection, differing, subject_of
 from mlc_common.vault.store import Vault
 
 
@@ -75,6 +75,20 @@ class Changes:
             await self.vault.put(known.id, name, value, keep_previous=True, db=db)
             return await self._valid(db, known, name, "secret")
 
+    async def first_secret(self, connection_id: str, name: str, value: SecretStr) -> bool:
+        """Give a connection a secret that it has not; False, and nothing told, where it has one already.
+
+        Raises:
+            ConfigurationError: there is no such connection, or the secret is empty.
+        """
+        async with self.pool.acquire() as db, db.transaction():
+            known = await connections.hold(db, connection_id)
+            if await self._count(db, known, name):
+                return False
+            await self.vault.put(known.id, name, value, db=db)
+            await self._tell(db, known, "secret", secrets={name: 1})
+            return True
+
     async def retire(self, connection_id: str, name: str) -> int:
         """Drop all values of a secret but the newest; returns how many are valid now.
 
@@ -103,8 +117,3 @@ class Changes:
             {"connection": on.id, "kind": on.kind.value, "change": change, "by": self.by, "at": now} | said
         )
         await tell(db, self.topics, event, subject=subject_of(on.id), at=now)
-
-
-def subject_of(connection_id: str) -> str:
-    """What the changes of a connection are about, as `mlc audit show` takes it."""
-    return f"connection:{connection_id}"

@@ -83,6 +83,11 @@ class Connection(BaseModel):
     updated_at: datetime
 
 
+def subject_of(connection_id: str) -> str:
+    """What the changes of a connection are about, as `mlc audit show` takes it."""
+    return f"connection:{connection_id}"
+
+
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The settings that differ, by path, with their old and their new values as text.
 
