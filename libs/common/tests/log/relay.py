@@ -17,11 +17,13 @@ _LOOK_S = 0.02
 class Relay(socketserver.ThreadingTCPServer):
     """A listener that passes on what it gets; runs in threads of its own."""
 
-    def __init__(self, bootstrap: str) -> None:
-        host, port = bootstrap.split(":")
-        self.broker = (host, int(port))
+    allow_reuse_address = True
+
+    def __init__(self, bootstrap: str, port: int = 0) -> None:
+        host, of_broker = bootstrap.split(":")
+        self.broker = (host, int(of_broker))
         self.resets = [Event()]
-        super().__init__(("127.0.0.1", 0), _Passing)
+        super().__init__(("127.0.0.1", port), _Passing)
         self.port: int = self.server_address[1]
 
     def reset(self) -> None:
@@ -51,9 +53,9 @@ class _Passing(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def relayed(bootstrap: str) -> Iterator[Relay]:
-    """A relay to this broker."""
-    with Relay(bootstrap) as relay:
+def relayed(bootstrap: str, port: int = 0) -> Iterator[Relay]:
+    """A relay to this broker; at any free port unless told otherwise."""
+    with Relay(bootstrap, port) as relay:
         thread = Thread(target=relay.serve_forever, kwargs={"poll_interval": _LOOK_S})
         thread.start()
         try:

@@ -17,12 +17,11 @@ from aiokafka.conn import AIOKafkaProtocol, create_conn
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from mlc_common.clock import SystemClock
 from mlc_common.log import LogProducer, ensure_topics
 from mlc_common.log.consumer import LogConsumer
 
 from .conftest import event
-from .recorder import WITHIN_S, Recorder
+from .recorder import WITHIN_S, CommitsEachTime, Recorder
 from .relay import Relay, relayed
 
 pytestmark = pytest.mark.kafka
@@ -78,16 +77,6 @@ def test_what_is_wrong_with_a_request_stays_what_it_is(relay: Relay) -> None:
         await connection.close()
 
     on_uvloop(steps())
-
-
-class CommitsEachTime(SystemClock):
-    """Seconds go by between two looks at it."""
-
-    _now = 0.0
-
-    def monotonic(self) -> float:
-        self._now += 10
-        return self._now
 
 
 class AsksAtTheWrongMoment:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import KafkaError
+from structlog.testing import capture_logs
 
 from mlc_common.clock import SystemClock
 from mlc_common.errors import ConfigurationError, Retryable
-from mlc_common.log import LogProducer, Record
+from mlc_common.log import LogProducer, Record, stopping
 from mlc_common.log.consumer import LOOK_BACK_S, LogConsumer
 from mlc_common.store.positions import Overtaken
 from mlc_common.telemetry import MetricsRegistry
 from mlc_localstack.processes import free_port
 
 from .conftest import Publish, event
-from .recorder import WITHIN_S, Recorder
+from .recorder import WITHIN_S, CommitsEachTime, Recorder
+from .relay import relayed
 
 pytestmark = pytest.mark.kafka
 
@@ -42,30 +45,19 @@ class BrokerComesBack(SystemClock):
     """Nothing listens where the broker is to be, until somebody waits for it the second time."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._host, self._port = bootstrap.split(":")
-        self._server: asyncio.Server | None = None
-        self.here = f"127.0.0.1:{free_port()}"
+        self._bootstrap, self._port = bootstrap, free_port()
+        self._relay = ExitStack()
+        self.here = f"127.0.0.1:{self._port}"
         self.waits = 0
 
     async def sleep(self, seconds: float) -> None:
         self.waits += 1
         await asyncio.sleep(0.01)
         if self.waits == 2:
-            self._server = await asyncio.start_server(self._relay, *self.here.split(":"))
+            self._relay.enter_context(relayed(self._bootstrap, self._port))
 
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_broker, to_broker = await asyncio.open_connection(self._host, int(self._port))
-        await asyncio.gather(_pump(reader, to_broker), _pump(from_broker, writer))
-
-    async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
-
-async def _pump(source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
-    while found := await source.read(65536):
-        into.write(found)
-    into.close()
+    def close(self) -> None:
+        self._relay.close()
 
 
 class Hurries(SystemClock):
@@ -78,7 +70,14 @@ class Hurries(SystemClock):
 class Reading:
     """A consumer that runs beside the test."""
 
-    def __init__(self, bootstrap: str, topic: str, recorder: Recorder, clock: SystemClock | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        recorder: Recorder,
+        clock: SystemClock | None = None,
+        session_s: float = 10.0,
+    ) -> None:
         consumer = LogConsumer(
             bootstrap,
             [topic],
@@ -86,6 +85,7 @@ class Reading:
             handler=recorder,
             clock=clock or SystemClock(),
             metrics=MetricsRegistry(),
+            session_s=session_s,
         )
         self.ready = asyncio.Event()
         self.task = asyncio.create_task(consumer.run(self.ready))
@@ -103,8 +103,10 @@ async def start(kafka_bootstrap: str, topic: str) -> AsyncIterator[Start]:
     """Start a consumer; all are stopped at the end."""
     started: list[Reading] = []
 
-    def start(recorder: Recorder, clock: SystemClock | None = None, *, at: str = kafka_bootstrap) -> Reading:
-        started.append(Reading(at, topic, recorder, clock))
+    def start(
+        recorder: Recorder, clock: SystemClock | None = None, *, at: str = kafka_bootstrap, session_s: float = 10.0
+    ) -> Reading:
+        started.append(Reading(at, topic, recorder, clock, session_s))
         return started[-1]
 
     yield start
@@ -131,7 +133,7 @@ async def test_a_broker_that_is_away_when_the_reading_begins_is_waited_for(
     await publish("a")
     start(recorder, clock, at=clock.here)
     await recorder.until("a")
-    await clock.close()
+    clock.close()
     assert clock.waits >= 2
 
 
@@ -178,6 +180,88 @@ async def test_a_client_that_stands_still_while_the_log_has_more_begins_anew(
     await stuck.wait()
     await publish("b")
     await recorder.until("a", "b")
+
+
+async def _never(*_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def _fails(*_: Any) -> None:
+    raise KafkaError("one of its own tasks had ended in an error")
+
+
+@pytest.mark.parametrize("stop", [_never, _fails])
+async def test_a_client_that_cannot_even_stop_is_cut_off_and_all_its_partitions_are_read(
+    start: Start, publish: Publish, monkeypatch: pytest.MonkeyPatch, stop: Callable[..., Any]
+) -> None:
+    """R16: left to itself it would go on telling the group that it reads, and nobody would read its partitions."""
+    stopped: list[AIOKafkaConsumer] = []
+    getmany, stops = AIOKafkaConsumer.getmany, AIOKafkaConsumer.stop
+
+    async def hangs(consumer: AIOKafkaConsumer, **named: Any) -> Any:
+        if recorder.handled and not stopped:
+            await asyncio.Event().wait()
+        return await getmany(consumer, **named)
+
+    async def cannot(consumer: AIOKafkaConsumer) -> None:
+        if consumer._group_id is None or stopped:  # without a group: it asks for the end of the log
+            await stops(consumer)
+        else:
+            stopped.append(consumer)
+            await stop(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", hangs)
+    monkeypatch.setattr(AIOKafkaConsumer, "stop", cannot)
+    monkeypatch.setattr("mlc_common.log.consumer._ANEW_WITHIN_S", 0.2)
+    recorder = Recorder()
+    await publish("0")
+    with capture_logs() as logs:
+        start(recorder, Hurries(), session_s=2.0)
+        await recorder.until("0")
+        for names in ("abcdefgh", "ijklmnop"):  # of both partitions, when it begins anew and after that
+            total = len(recorder.handled) + len(names)
+            for order, name in enumerate(names):
+                await publish(name, order=order)
+            await recorder.until_as_many_as(total)
+
+    assert sorted(recorder.handled) == [*"0abcdefghijklmnop"]
+    assert len(recorder.owned) == 2
+    assert [line["group"] for line in logs if line["event"] == "consumer.cut_off"] != []
+    (left,) = stopped
+    assert all(task is None or task.done() for task in stopping._tasks_of(left))
+    assert not any(connection.connected() for connection in left._client._conns.values())
+
+
+async def test_a_commit_that_hangs_holds_up_no_batch(
+    start: Start, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It only shows the lag. A client that cannot find its coordinator any more would wait in it for ever."""
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", _never)
+    monkeypatch.setattr("mlc_common.log.consumer._COMMIT_WITHIN_S", 0.1)
+    recorder = Recorder()
+    start(recorder, CommitsEachTime())
+    for names in ("a", "ab", "abc"):
+        await publish(names[-1])
+        await recorder.until(*names)
+
+
+async def test_a_client_that_hangs_when_it_starts_is_started_once_more(
+    start: Start, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[AIOKafkaConsumer] = []
+    starts = AIOKafkaConsumer.start
+
+    async def hangs_once(consumer: AIOKafkaConsumer) -> None:
+        begun.append(consumer)
+        await (_never if len(begun) == 1 else starts)(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "start", hangs_once)
+    monkeypatch.setattr("mlc_common.log.consumer._START_WITHIN_S", 5.0)
+    recorder = Recorder()
+    await publish("a")
+    start(recorder, Waits())
+    await recorder.until("a")
+    assert len(begun) > 1
 
 
 async def test_positions_survive_a_restart_and_kafkas_own_do_not_count(start: Start, publish: Publish) -> None:
@@ -357,8 +441,7 @@ async def test_two_consumers_share_the_partitions_and_one_takes_over_from_the_ot
     await first.stop()
     for n in range(20, 40):
         await publish(f"{n}", order=n)
-    async with asyncio.timeout(WITHIN_S), shared.changed:
-        await shared.changed.wait_for(lambda: len(shared.handled) >= 40)
+    await shared.until_as_many_as(40)
 
     assert sorted(shared.handled, key=int) == [str(n) for n in range(40)]
 

@@ -23,6 +23,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from mlc_common.clock import Clock
 from mlc_common.errors import ConfigurationError, Retryable
+from mlc_common.log import stopping
 from mlc_common.log.access import broker_security
 from mlc_common.log.admin import RECORD_LIMIT
 from mlc_common.log.reader import ends_of
@@ -43,6 +44,12 @@ _LOOKS_AT_THE_END = 6
 
 _LOOKS_AT_A_SHORT_LOG = 10
 """After so many, half a minute, it is short for good."""
+
+_START_WITHIN_S, _ANEW_WITHIN_S, _END_WITHIN_S = 120.0, 10.0, 30.0
+"""How long the client library may take to join its group, to leave it when it stands still, and at the end (where a
+batch at work has half of it): a task of its own that ended without a word would make it wait for ever."""
+
+_COMMIT_WITHIN_S, _LOOK_WITHIN_S = 2.0, 30.0
 
 _POLL_MS = 200
 _HEARTBEATS = 3.3  # within one session, so that one that is lost costs no partition
@@ -158,16 +165,17 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
         finally:
-            await self._broker.stop()
+            await self._stop(_END_WITHIN_S)
 
     async def _until_started(self) -> None:
         pauses = _Pauses(self._clock)
         while True:
             try:
-                await self._broker.start()
-            except KafkaError as error:
+                async with asyncio.timeout(_START_WITHIN_S):
+                    await self._broker.start()
+            except (KafkaError, TimeoutError) as error:
                 _log.warning("consumer.waiting_for_broker", error=type(error).__name__)
-                await self._broker.stop()
+                await self._stop(_ANEW_WITHIN_S)
                 await pauses.pause()
             else:
                 return
@@ -211,7 +219,8 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         if self._at_work or not self._stands:
             return False
         try:
-            behind = await self._how_far_behind()
+            async with asyncio.timeout(_LOOK_WITHIN_S):
+                behind = await self._how_far_behind()
         except (Retryable, KafkaError, *UNAVAILABLE):
             return False  # a lost server is waited for where it is needed
         self._behind = (self._batches, behind)
@@ -229,10 +238,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         return found
 
     async def _start_anew(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_PAUSE_S):
-                await self._broker.stop()
+        await self._stop(_ANEW_WITHIN_S)
         await self._until_started()
+        self._behind = (self._batches, {})
+
+    async def _stop(self, within_s: float) -> None:
+        await stopping.stop(self._broker, self._subscriber, group=self._group, within_s=within_s)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Nothing to do: a batch in work fails its compare-and-set if another is faster."""
@@ -363,6 +374,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
             return
         self._committed_at = now
         try:
-            await self._consumer.commit()
-        except KafkaError as error:
+            async with asyncio.timeout(_COMMIT_WITHIN_S):  # it shows the lag and nothing more: no batch waits for it
+                await self._consumer.commit()
+        except (KafkaError, TimeoutError) as error:
             _log.info("consumer.commit_failed", error=type(error).__name__)

@@ -27,8 +27,8 @@ async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=RECORD_LIMIT,
     )
-    await consumer.start()
     try:
+        await consumer.start()  # in here: one that did not come up has tasks, too
         yield consumer
     finally:
         await consumer.stop()
