@@ -33,6 +33,9 @@ from mlc_common.events import (
     HeldWish,
     Outcome,
     ReleaseRequested,
+    ReplayRequested,
+    ResolvedWish,
+    VaultKeysRotated,
     decode,
     encode,
 )
@@ -104,6 +107,45 @@ async def test_the_story_tells_the_whole_life_in_order_and_in_words(told: Tenant
     said = "by mapping v1, wish 1: invoice held, account_unknown: No account for SKU MUG."
     mapped = [line.story for line in story.lines if line.what == "mapped"]
     assert mapped == [said, f"{said} (decided again, from the log)"]
+
+
+async def test_the_story_tells_who_asked_for_a_replay_and_why_and_of_a_resolution_nothing_twice(told: Tenant) -> None:
+    topics, request = told.topics, UUID(int=11)
+    asked = ReplayRequested(request_id=request, flow="web", orders=[ORDER], by="kim", why="new accounts", at=AT)
+    envelope = encode(asked, event_id=event_id("request", str(request)), subject="flow:web", source="/x", time=AT)
+    await told.append(topics.control, envelope)
+    said: dict[str, Any] = {"kind": "invoice", "content_digest": "c", "mapping_version": "v2", "released": True}
+    resolved = ResolvedWish(found="closed", by="kim", why="by hand")
+    for second, cause, wish in ((11, request, HELD), (12, UUID(int=12), HELD), (13, UUID(int=13), resolved)):
+        command = Command(seq=second, wish=wish, cause=str(cause), **said, **COMMON)
+        extensions = {"replayof": "w", "cause": str(cause)}
+        again = dataclasses.replace(event(command, second), extensions=extensions)
+        await told.append(topics.commands("deltek"), again)
+    await told.index()
+    story = await story_of(told.runtime.pool, told.brokers, topics, "28")
+    of_second = {seq: line.story for line in story.lines for seq in (11, 12, 13) if f"wish {seq}:" in line.story}
+    held = "invoice held, account_unknown: No account for SKU MUG."
+    assert of_second == {
+        11: f"by mapping v2, wish 11: {held} (decided again, from the log, by kim: new accounts)",
+        12: f"by mapping v2, wish 12: {held} (a person released it)",
+        13: "by mapping v2, wish 13: invoice resolved as closed by kim: by hand",
+    }
+
+
+async def test_the_story_of_the_vault_tells_which_keys_were_dropped(acme: Tenant) -> None:
+    plain: dict[str, Any] = {"current": "k3", "added": False, "rewrapped": 0, "by": "kim", "at": AT}
+    for second, more in ((1, {"added": True, "rewrapped": 7}), (2, {"retired": ["k1", "k2"]}), (3, {"rewrapped": 2})):
+        said = VaultKeysRotated.model_validate(plain | more)
+        at = AT + timedelta(seconds=second)
+        envelope = encode(said, event_id=UUID(int=second), subject="vault:keys", source="/x", time=at)
+        await acme.append(acme.topics.audit, envelope)
+    await acme.index()
+    story = await story_of(acme.runtime.pool, acme.brokers, acme.topics, "vault:keys")
+    assert [line.story for line in story.lines] == [
+        "by kim: secrets sealed anew: 7, under the new key k3",
+        "by kim: keys dropped: k1, k2; everything is under key k3",
+        "by kim: secrets sealed anew: 2, under key k3",
+    ]
 
 
 async def test_a_story_says_where_the_index_is_behind_and_what_is_not_known(told: Tenant) -> None:
@@ -239,7 +281,11 @@ async def test_export_writes_the_file_whole_or_not_at_all(told: Tenant, tmp_path
     done = await mlc("export", "--from", "2026-11-21", "--to", "2026-11-21", "--out", str(out), "--json")
     assert done.exit_code == 0, done.output
     rows = list(csv.DictReader(io.StringIO(out.read_bytes().decode(), newline="")))
-    assert json.loads(done.stdout) == {"file": str(out), "rows": len(rows)}
+    said = json.loads(done.stdout)
+    assert (said["file"], said["rows"]) == (str(out), len(rows))
+    assert datetime.fromisoformat(said["newest"]) >= AT + timedelta(seconds=7)
+    shown = await mlc("export", "--from", "2026-11-20", "--to", "2026-11-20", "--out", str(out))
+    assert shown.stdout.startswith(f"0 rows are in {out}. The newest thing in the index is of ")
     assert {"received", "held", "released", "verified"} <= {row["stage"] for row in rows}
     refused = await mlc("export", "--format", "xml", "--out", str(tmp_path / "x"))
     assert refused.exit_code == 1

@@ -188,8 +188,8 @@ async def _replay(chosen: Selector, manner: tuple[str, str], *, rebook: bool, wa
         print_json(answer)
     else:
         following.show_became(became)
-        decided, otherwise = counted(counts["orders"], "order"), counted(counts["commands"], "document")
-        say(f"{decided} decided anew, {otherwise} otherwise than before.")
+        decided, handed_on = counted(counts["orders"], "order"), counted(counts["commands"], "document")
+        say(f"{decided} decided anew, {handed_on} {'compared with the books' if rebook else 'otherwise than before'}.")
     if unknown:
         raise typer.Exit(1)
 

@@ -6,10 +6,11 @@ taken from the record itself, after its digest was compared with the index. Read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlc_common.accounting import event_id
 from mlc_common.audit import CONSUMER
 from mlc_common.audit.facts import Stage
 from mlc_common.audit.rows import AuditRow, record_digest
@@ -22,6 +23,7 @@ from mlc_common.events import (
     Outcome,
     ResolvedWish,
     Topics,
+    VaultKeysRotated,
     decode,
     order_subject,
 )
@@ -102,7 +104,8 @@ async def story_of(pool: Pool, bootstrap: str, topics: Topics, order: str) -> St
         if len(found) > 1:
             raise ConfigurationError(f"order {order} is in several stores; say which: {' or '.join(sorted(found))}")
         ((subject, rows),) = found.items()
-        lines = [await _line(log, bootstrap, row) for row in rows if row.stage != Stage.CHUNK]
+        asked = await _asked(pool, rows)
+        lines = [await _line(log, bootstrap, row, asked) for row in rows if row.stage != Stage.CHUNK]
     return Story(subject, tuple(lines), behind)
 
 
@@ -122,6 +125,14 @@ async def _rows(pool: Pool, order: str) -> dict[str, list[AuditRow]]:
     return {subject: rows for subject, rows in found.items() if rows}
 
 
+async def _asked(pool: Pool, rows: Sequence[AuditRow]) -> dict[str, str]:
+    """Who asked for the replays that commands came of, and why, by their cause: such a request names no order."""
+    causes = {cause for row in rows if "replay_of" in row.said() and (cause := row.said().get("cause"))}
+    ids = {str(event_id("request", cause)): cause for cause in causes}
+    requests = [row for row in await audit_index.of_events(pool, list(ids)) if row.stage == Stage.REPLAYED]
+    return {ids[row.event_id]: _by(row.said()) for row in requests}
+
+
 async def _behind(pool: Pool, log: LogRanges, topics: Topics) -> int:
     """How many records of the log the index has not reached."""
     positions = await audit_index.positions(pool, CONSUMER)
@@ -130,12 +141,12 @@ async def _behind(pool: Pool, log: LogRanges, topics: Topics) -> int:
     return sum(max(0, end - positions.get(place, 0)) for place, end in ends.items())
 
 
-async def _line(log: LogRanges, bootstrap: str, row: AuditRow) -> Line:
+async def _line(log: LogRanges, bootstrap: str, row: AuditRow, asked: Facts) -> Line:
     record = await log.record(row.topic, row.part, row.offset)
     if record is None or record_digest(record) != row.record_digest:
         words = "the log does not hold what was indexed here; run mlc audit verify"
     else:
-        words = await _words(bootstrap, record, row)
+        words = await _words(bootstrap, record, row, asked)
     return Line(row.at, _what(row), words, row.event_id, row.topic, row.part, row.offset)
 
 
@@ -144,12 +155,13 @@ def _what(row: AuditRow) -> str:
     return renamed.get(row.stage, row.stage)
 
 
-async def _words(bootstrap: str, record: Record, row: AuditRow) -> str:
+async def _words(bootstrap: str, record: Record, row: AuditRow, asked: Facts) -> str:
     try:
         envelope = record.envelope()
         if envelope.type == Command.event_type:
-            again = "replay_of" in row.said()
-            return _command(decode(await _whole(bootstrap, record, envelope), Command), again=again)
+            return _command(decode(await _whole(bootstrap, record, envelope), Command)) + _why(row, asked)
+        if envelope.type == VaultKeysRotated.event_type:
+            return _rotated(decode(envelope, VaultKeysRotated))
         if envelope.type == Outcome.event_type:
             return _outcome(decode(await _whole(bootstrap, record, envelope), Outcome))
     except Undecodable as error:
@@ -163,7 +175,7 @@ async def _whole(bootstrap: str, record: Record, envelope: Envelope) -> Envelope
 
 def _told(row: AuditRow, facts: Facts, size: int) -> str:
     """What the facts alone say."""
-    by = f"by {facts['by']}{f': {why}' if (why := facts.get('why')) else ''}" if "by" in facts else ""
+    by = _by(facts)
     proof = f"signature {facts.get('signature')}, sha256 {facts.get('sha256', '')[:12]}"
     place = "/".join(facts.get(name, "?") for name in ("of_topic", "of_partition", "of_offset"))
     said: dict[str, str] = {
@@ -174,10 +186,20 @@ def _told(row: AuditRow, facts: Facts, size: int) -> str:
         Stage.RESOLVED: f"as {facts.get('found', '')} {by}",
         Stage.CONNECTION: f"{by}: {_changed(facts)}",
         Stage.SIGNING_KEY: f"{by}: key {facts.get('previous', '(lost)')} gave way to {facts.get('current')}",
-        Stage.VAULT: f"{by}: secrets sealed anew: {facts.get('rewrapped', '0')}, under key {facts.get('current', '?')}",
         Stage.DEAD_LETTER: f"{facts.get('reason', '')} (record {place})",
     }
     return said.get(row.stage, by or row.event_type)
+
+
+def _by(facts: Facts) -> str:
+    return f"by {facts['by']}{f': {why}' if (why := facts.get('why')) else ''}" if "by" in facts else ""
+
+
+def _rotated(said: VaultKeysRotated) -> str:
+    if said.retired:
+        return f"by {said.by}: keys dropped: {', '.join(said.retired)}; everything is under key {said.current}"
+    new = "the new key" if said.added else "key"
+    return f"by {said.by}: secrets sealed anew: {said.rewrapped}, under {new} {said.current}"
 
 
 def _changed(facts: Facts) -> str:
@@ -194,7 +216,17 @@ def _changed(facts: Facts) -> str:
     return ", ".join(f"{name} from {before[name]} to {after[name]}" for name in names)
 
 
-def _command(command: Command, *, again: bool) -> str:
+def _why(row: AuditRow, asked: Facts) -> str:
+    """Why it was decided when nothing new had come."""
+    facts = row.said()
+    if "replay_of" not in facts or row.stage == Stage.RESOLVED:
+        return ""
+    if by := asked.get(facts.get("cause", "")):
+        return f" (decided again, from the log, {by})"
+    return " (a person released it)" if "released" in facts else " (decided again, from the log)"
+
+
+def _command(command: Command) -> str:
     wish = command.wish
     kind = command.kind.replace("_", " ")
     said = f"by mapping {command.mapping_version}, wish {command.seq}: {kind} "
@@ -206,8 +238,7 @@ def _command(command: Command, *, again: bool) -> str:
         said += f"resolved as {wish.found} by {wish.by}: {wish.why}"
     else:
         said += f"not wanted ({wish.rule})"
-    why = " (a person released it)" if command.released else " (decided again, from the log)" if again else ""
-    return f"{said}{why}"
+    return said
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -179,6 +179,18 @@ async def of_subject(connection: Connection | Pool, subject: str) -> list[AuditR
     return [_row(row) for row in await connection.fetch(query, subject)]
 
 
+async def of_events(connection: Connection | Pool, event_ids: Sequence[str]) -> list[AuditRow]:
+    """The rows of the events with these ids."""
+    query = f"select {_COLUMNS} from audit_index where event_id = any($1::text[]) order by at"  # noqa: S608 - our own
+    return [_row(row) for row in await connection.fetch(query, list(event_ids))]
+
+
+async def newest(connection: Connection | Pool) -> datetime | None:
+    """When the newest thing in the index happened; None where it is empty."""
+    found: datetime | None = await connection.fetchval("select max(at) from audit_index")
+    return found
+
+
 async def last_facts(connection: Connection | Pool, subject: str, event_type: str) -> str | None:
     """The facts of the newest row of a type about a subject; None where there is none."""
     found: str | None = await connection.fetchval(

@@ -12,10 +12,11 @@ import typer
 
 from mlc_cli import environment
 from mlc_cli.audit.period import bar, period
-from mlc_cli.output import Json, print_json, say, telling_errors
+from mlc_cli.output import Json, print_json, say, telling_errors, when
 from mlc_common.audit.export import Form
 from mlc_common.audit.export import export as write_period
 from mlc_common.errors import ConfigurationError
+from mlc_common.store import audit_index
 
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -42,11 +43,14 @@ def export(
         begins, ends = period(since, until)
         if not out.name or out.is_dir() or not out.parent.is_dir():
             raise ConfigurationError(f"--out {out} is no file in a folder that exists; name one, as november.csv")
-        rows = asyncio.run(_export(out, _form(form), begins, ends, show=not as_json))
+        rows, newest = asyncio.run(_export(out, _form(form), begins, ends, show=not as_json))
+        said = newest.isoformat(timespec="seconds") if newest else ""
         if as_json:
-            print_json({"file": str(out), "rows": rows})
+            print_json({"file": str(out), "rows": rows, "newest": said or None})
         else:
-            say(f"{rows:,} rows are in {out}.")
+            # An auditor that stands still would else make a period look whole that is not.
+            reaches = f"The newest thing in the index is of {when(said)}." if said else "The index is empty."
+            say(f"{rows:,} {'row is' if rows == 1 else 'rows are'} in {out}. {reaches}")
 
 
 def _form(said: str) -> Form:
@@ -57,7 +61,9 @@ def _form(said: str) -> Form:
     raise ConfigurationError(f"there is no format {said!r}; --format is csv or jsonl")
 
 
-async def _export(out: Path, form: Form, since: datetime | None, until: datetime | None, *, show: bool) -> int:
+async def _export(
+    out: Path, form: Form, since: datetime | None, until: datetime | None, *, show: bool
+) -> tuple[int, datetime | None]:
     unfinished = out.with_name(f".{out.name}.unfinished")
     async with environment.records("audit") as records:
         try:
@@ -69,6 +75,6 @@ async def _export(out: Path, form: Form, since: datetime | None, until: datetime
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(out)
+            return count, await audit_index.newest(records.pool)
         finally:
             unfinished.unlink(missing_ok=True)
-    return count
