@@ -153,6 +153,22 @@ async def test_a_defect_holds_its_order_and_the_others_go_on(bench: Bench) -> No
     assert "a defect" not in bench.ledger.rows()[0].detail  # its text may quote what nobody checked
 
 
+async def test_an_order_whose_rows_cannot_be_read_stops_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot even be held; the worker must not end for it, be started again, and lease it first once more."""
+    documents = bench.ledger.documents
+
+    async def unreadable(lease: OrderLease) -> Sequence[DocumentRow]:
+        if lease.order_key.endswith(":1001"):
+            raise ValueError("a command of a newer version")
+        return await documents(lease)
+
+    monkeypatch.setattr(bench.ledger, "documents", unreadable)
+    bench.add(Order("1001").invoice("10.00"), Order("1002").invoice("20.00"))
+    await Worker(bench.engine, "erp", bench.clock, SETTLED).drain()
+
+    assert bench.books() == ["invoice 20.00"]
+
+
 async def test_defects_in_a_row_stop_the_worker_before_everything_is_held(bench: Bench) -> None:
     bench.wire.script["plan"] = [RuntimeError("a defect")] * 99
     bench.add(*(order.invoice("1.00") for order in orders(DEFECTS_IN_A_ROW + 5)))

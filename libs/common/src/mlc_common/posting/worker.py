@@ -161,3 +161,5 @@ class Worker:
             await self._engine.hold_for_defect(lease, f"{type(error).__name__} in the posting engine.")
         except (LeaseLost, *UNAVAILABLE) as lost:
             _log.warning("worker.could_not_hold", error=type(lost).__name__)
+        except Exception as unreadable:  # a row or command of it cannot be read: when the lease has run out, once more
+            _log.exception("worker.cannot_be_held", error=type(unreadable).__name__)
