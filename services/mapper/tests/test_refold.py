@@ -7,6 +7,7 @@ import pytest
 from mlc_common.log import ends_of
 from mlc_mapper import evolve, refold
 from mlc_mapper.refold import refold_asked, refold_events, refold_issued
+from mlc_mapper.state import OrderState
 from mlc_mapper.store import StateTable
 
 from .livelog import ERP, LATER, STORE, LiveLog
@@ -53,6 +54,40 @@ async def test_events_commands_and_fetches_folded_from_the_log_give_the_states_i
     assert await refold_asked(live.brokers, live.topics.control, FLOWS, table) == 1
     assert await live.states(TABLE) == await live.states()
     assert len(await live.states()) == 21
+
+
+@pytest.mark.parametrize("rebook", [False, True])
+async def test_what_a_replay_asked_of_an_order_that_must_be_read_first_is_on_the_log(
+    live: LiveLog, rebook: bool
+) -> None:
+    """R19: the database may be lost before the answer comes."""
+    await live.apply(mapping_text(revenue={"by_category": {}, "by_sku": {}, "default": "4000"}))
+    await live.hears(order(MUG))
+    await live.turn()
+    (command,) = await live.commands()
+    await live.is_held(17, command.document_key)
+    await live.apply(mapping_text(revenue={"by_category": {"mugs": "4998"}, "by_sku": {}, "default": "4000"}))
+    for request in ("a replay", "and another"):
+        await live.replay(request, rebook=rebook)
+        await live.turn()
+    state = OrderState.model_validate_json((await live.states())[0]["state"])
+    assert state.pending == {command.document_key: "rebook" if rebook else "anew"}
+    assert len({request.fetch_id for request in await live.fetches()}) == 1
+
+    table = await fold_all(live)
+    await refold_issued(live.brokers, live.topics.commands(ERP), table)
+    await refold_asked(live.brokers, live.topics.control, FLOWS, table)
+    assert await live.states(TABLE) == await live.states()
+
+    await live.reads(order(MUG), fetch_id=(await live.fetches())[0].fetch_id, at=LATER)
+    await live.turn()
+    again = StateTable(live.pool, "after_the_answer")
+    await again.create()
+    await refold_events(live.brokers, live.topics.raw_orders, FLOWS, again)
+    await refold_issued(live.brokers, live.topics.commands(ERP), again)
+    await refold_asked(live.brokers, live.topics.control, FLOWS, again)
+    assert OrderState.model_validate_json((await live.states())[0]["state"]).pending == {}
+    assert await live.states("after_the_answer") == await live.states()
 
 
 async def test_folding_the_same_events_again_changes_nothing(live: LiveLog) -> None:

@@ -97,7 +97,7 @@ def _command(command: Command, topic: str, source: str, because: Because) -> Out
 def _fetch(request: FetchRequested, topic: str, source: str, because: Because) -> Outgoing:
     envelope = encode(
         request,
-        event_id=event_id("fetch-requested", str(request.fetch_id)),
+        event_id=event_id("fetch-requested", str(request.fetch_id), *([because.cause] if request.asks else [])),
         subject=order_subject(request.connection, request.order_id),
         source=source,
         time=because.time,

@@ -17,7 +17,7 @@ from typing import get_args
 from uuid import UUID
 
 from mlc_common.accounting import CreditNote, HoldReason, Invoice, event_id
-from mlc_common.events import Command, DocumentWish, HeldWish, ResolvedWish, Withdrawn, order_subject
+from mlc_common.events import Command, DocumentWish, FetchRequested, HeldWish, ResolvedWish, Withdrawn, order_subject
 from mlc_mapper.decision import NotAnOrder
 from mlc_mapper.inputs import CommandIssued, FetchAsked, Input
 from mlc_mapper.state import LastWish, OrderState, Pending
@@ -54,7 +54,7 @@ def evolve(state: OrderState, event: Input) -> OrderState:
     if isinstance(event, CommandIssued):
         return issued(state, event.command)
     if isinstance(event, FetchAsked):
-        return asked(state, event.request.fetch_id)
+        return requested(state, event.request)
     told = read(event)
     return state if isinstance(told, NotAnOrder) else fold(state, told)
 
@@ -205,6 +205,14 @@ def asked(state: OrderState, fetch_id: UUID) -> OrderState:
     if fetch_id in state.asked:
         return state
     return state.model_copy(update={"asked": (*state.asked, fetch_id)[-_REMEMBERED:]})
+
+
+def requested(state: OrderState, request: FetchRequested) -> OrderState:
+    """The state after a fetch was asked for, as the log tells it: with what is to be done once it is answered."""
+    after = asked(state, request.fetch_id)
+    if request.fetch_id in state.answered:
+        return after
+    return pending(after, {key: of for key, of in request.asks.items() if key in state.wishes})
 
 
 def _answered(state: OrderState, fetch_id: UUID | None) -> OrderState:

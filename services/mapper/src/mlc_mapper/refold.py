@@ -15,7 +15,7 @@ import structlog
 from mlc_common.errors import Undecodable
 from mlc_common.events import Command, Event, FetchRequested, decode, order_subject
 from mlc_common.log import Record, in_batches, read_topic, whole
-from mlc_mapper.evolve import asked, fold, issued
+from mlc_mapper.evolve import fold, issued, requested
 from mlc_mapper.seen import Seen, read_record, unseen
 from mlc_mapper.state import EVOLVE_VERSION, OrderState
 from mlc_mapper.store import Key, StoredState
@@ -139,7 +139,7 @@ async def refold_asked(
     since: Mapping[int, int] | None = None,
     until: Mapping[int, int] | None = None,
 ) -> int:
-    """Fold the fetches that the control topic recorded, so that none is asked for twice.
+    """Fold the fetches that the control topic recorded: none is asked for twice, and what they are for is remembered.
 
     Args:
         brokers: Of the log.
@@ -167,7 +167,7 @@ async def refold_asked(
         for key, request in pairs:
             if key in states:
                 state = OrderState.model_validate_json(states[key].state)
-                states[key] = replace(states[key], state=asked(state, request.fetch_id).model_dump_json())
+                states[key] = replace(states[key], state=requested(state, request).model_dump_json())
                 folded += 1
         await into.save(states.values())
     return folded

@@ -83,7 +83,7 @@ class OrderState(Value):
         seq: Number of the newest command.
         wishes: The newest command of each document key.
         pending: What was asked of documents while more had to be read of the order; the next decision does it. The log
-            tells it of releases, by their commands; what a replay asked is known here alone.
+            tells it of releases by their commands, of replays by the fetch that they wait for.
         asked: Fetches that were asked for, the newest last.
         answered: Fetches whose snapshot was folded, the newest last.
     """

@@ -169,13 +169,18 @@ class PartyOutcome(Event):
 
 
 class FetchRequested(Event):
-    """The mapper cannot decide without a fresh snapshot; ``fetch_id`` comes back in it."""
+    """The mapper cannot decide without a fresh snapshot; ``fetch_id`` comes back in it.
+
+    ``asks`` is what a replay wants of documents once it is there: ``anew`` = booked by the rules of then, ``rebook`` =
+    corrected even where they are posted, by document key.
+    """
 
     event_type: ClassVar[str] = "mlc.control.fetch-requested.v1"
     fetch_id: UUID
     connection: str
     order_id: str
     because: str
+    asks: dict[UUID, Literal["anew", "rebook"]] = Field(default_factory=dict)
 
 
 class MappingApplied(Event):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal
 from uuid import UUID
 
 from mlc_mapper.decide import decide_again, fetch, release, wanted_fetch
 from mlc_mapper.decision import Decision
-from mlc_mapper.evolve import asked, pending
+from mlc_mapper.evolve import asked, requested
 from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 
@@ -50,10 +51,12 @@ def decide_anew(
     again = [key for key, last in state.wishes.items() if last.live] if rebook else []
     request = wanted_fetch(state, mapping)
     if request is not None:  # its answer decides, and does what is asked for here
-        fetches = () if request.fetch_id in state.asked else (request,)
-        state = pending(state, dict.fromkeys((key for key in held if key in state.wishes), "anew"))
-        state = pending(state, dict.fromkeys(again, "rebook"))
-        return Decision(state=asked(state, request.fetch_id), fetches=fetches)
+        asks: dict[UUID, Literal["anew", "rebook"]] = {key: "anew" for key in held if key in state.wishes}
+        asks |= dict.fromkeys(again, "rebook")
+        request = request.model_copy(update={"asks": asks})
+        # One that was asked for is asked for once more, so that the log knows of what is asked here.
+        fetches = () if request.fetch_id in state.asked and not asks else (request,)
+        return Decision(state=requested(state, request), fetches=fetches)
     return decide_again(state, mapping, cause=cause, released=again, anew=held, rebook=rebook)
 
 
