@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from mlc_common.accounting import event_id
+from mlc_common.clock import SystemClock
 from mlc_common.events import Envelope
 from mlc_common.log import LogProducer, ensure_topics
+
+from .reading import Reading, Start
+from .recorder import Recorder
 
 PARTITIONS = 2
 
@@ -53,3 +57,19 @@ def publish(producer: LogProducer, topic: str) -> Publish:
         await producer.publish_all([(topic, event(name, order)) for name in names])
 
     return publish
+
+
+@pytest.fixture
+async def start(kafka_bootstrap: str, topic: str) -> AsyncIterator[Start]:
+    """Start a consumer; all are stopped at the end."""
+    started: list[Reading] = []
+
+    def start(
+        recorder: Recorder, clock: SystemClock | None = None, *, at: str = kafka_bootstrap, session_s: float = 10.0
+    ) -> Reading:
+        started.append(Reading(at, topic, recorder, clock, session_s))
+        return started[-1]
+
+    yield start
+    for reading in started:
+        await reading.stop()

@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from mlc_common.clock import SystemClock
 from mlc_common.log import Record
 from mlc_common.store.positions import Overtaken
 
@@ -56,13 +55,3 @@ class Recorder:
         """Wait until at least so many have been handled."""
         async with asyncio.timeout(WITHIN_S), self.changed:
             await self.changed.wait_for(lambda: len(self.handled) >= total)
-
-
-class CommitsEachTime(SystemClock):
-    """Seconds go by between two looks at it."""
-
-    _now = 0.0
-
-    def monotonic(self) -> float:
-        self._now += 10
-        return self._now

@@ -21,7 +21,8 @@ from mlc_common.log import LogProducer, ensure_topics
 from mlc_common.log.consumer import LogConsumer
 
 from .conftest import event
-from .recorder import WITHIN_S, CommitsEachTime, Recorder
+from .reading import CommitsEachTime
+from .recorder import WITHIN_S, Recorder
 from .relay import Relay, relayed
 
 pytestmark = pytest.mark.kafka
