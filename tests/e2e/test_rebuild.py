@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from mlc_cli.rehearsal import RehearsalError
+from mlc_cli.rehearsal import STORE, RehearsalError
 from mlc_common.store.pool import connect
 from mlc_localstack import create_database, drop_database
 from mlc_localstack.processes import free_port
@@ -31,8 +31,18 @@ pytestmark = [
 ]
 
 WORKERS = ("mapper", "poller", "poster-deltek", "auditor")
+CONTRACT = {
+    "http": {
+        "max_rps": None, "absence_gap_s": 1.0, "post_timeout_s": 10.0, "read_timeout_s": 10.0, "queue_timeout_s": 5.0,
+    }
+}  # fmt: skip
+"""For so long must be waited until the absence of what was never sent is proven: 26 s."""
 SELLING = 10
 """Orders that are sold while the database is lost."""
+SLOW_S = 0.5
+"""What each call of the ERP takes meanwhile, so that the last posting does not race with the end of the parts."""
+PROVEN_S = 180.0
+"""How long that, and all postings after it, may take on a busy machine."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -47,6 +57,7 @@ async def tenant(
         server_dsn=postgres_dsn,
         parts=("ingest", *WORKERS),
         erp_settings={"visibility_delay_s": "1"},
+        contract=CONTRACT,
         MLC_INGEST_PORT=str(port),
         MLC_PUBLIC_URL=f"http://127.0.0.1:{port}",
         MLC_POLLER_LEASE_SECONDS="1",
@@ -106,9 +117,11 @@ async def test_losing_the_whole_database_in_mid_flight_doubles_nothing_and_loses
         tenant.on_order(edited["id"], "edit", lines=[{"index": 0, "quantity": 2}], settle=False),
     )
     refund: dict[str, Any] = done[0]
+    await tenant.fault("erp", kind="delay", seconds=SLOW_S, times=-1)
     sold += [await tenant.sell(settle=False) for _ in range(SELLING)]
-    await until(lambda: some_are_booked(tenant, sold), "a part of it is in the books")
+    await until(lambda: some_are_booked(tenant, sold), "a part of it is in the books, and the rest is asked for")
     await stop(tenant, kill=True)
+    await tenant.heal("erp")
     assert not await all_are_booked(tenant, sold)
 
     await lose_database(tenant, postgres_dsn)
@@ -120,12 +133,12 @@ async def test_losing_the_whole_database_in_mid_flight_doubles_nothing_and_loses
     assert told["unfinished"] > 0
     await start(tenant)
 
-    plain = [order for order in sold if order not in (returned, cancelled, edited)]
-    for order in plain:
-        await tenant.booked(order["id"], {"IN": "3.33"})
-    await tenant.booked(returned["id"], {"IN": "3.33", f"R{refund['id']}": "-1.00"})
-    await tenant.booked(cancelled["id"], {"IN": "3.33", "X1": "-3.33"})
-    await tenant.booked(edited["id"], {"IN": "3.33", "A1": "3.33"})
+    wanted = {order["id"]: {"IN": "3.33"} for order in sold}
+    wanted[returned["id"]] |= {f"R{refund['id']}": "-1.00"}
+    wanted[cancelled["id"]] |= {"X1": "-3.33"}
+    wanted[edited["id"]] |= {"A1": "3.33"}
+    for order_id, files in wanted.items():
+        await tenant.booked(order_id, files, within=PROVEN_S)
     await tenant.at_rest()
     truth = await tenant.rig.erp_truth()
     assert [books.drafts(truth, order["id"]) for order in sold] == [[]] * len(sold)
@@ -134,7 +147,10 @@ async def test_losing_the_whole_database_in_mid_flight_doubles_nothing_and_loses
 
 async def some_are_booked(tenant: Tenant, sold: list[dict[str, Any]]) -> bool:
     truth = await tenant.rig.erp_truth()
-    return sum(bool(books.posted(truth, order["id"])) for order in sold) > len(sold) // 3
+    enough = sum(bool(books.posted(truth, order["id"])) for order in sold) > len(sold) // 3
+    query = "select count(distinct order_key) from posting_queue where order_key = any($1)"
+    asked = await tenant.pool.fetchval(query, [f"{STORE}:order:{order['id']}" for order in sold])
+    return enough and asked == len(sold)
 
 
 async def all_are_booked(tenant: Tenant, sold: list[dict[str, Any]]) -> bool:
