@@ -19,13 +19,22 @@ from chaos.stories import STORIES, Story
 POINTS = {
     "ingest": ("ingest.after_publish",),
     "poller": ("poller.after_publish",),
-    "mapper": ("mapper.before_commit", "mapper.after_commit", "outbox.after_publish"),
+    "mapper": (
+        *("mapper.before_commit", "mapper.after_commit", "outbox.after_publish", "control.before_commit"),
+        *("replay.after_selecting", "replay.after_folding", "replay.before_commit", "replay.after_commit"),
+        "replay.after_completion",
+    ),
     "poster-deltek": (
         *("intake.before_commit", "intake.after_commit", "post.after_lease", "post.after_look", "post.after_intent"),
         *("post.before_send", "post.after_create", "post.after_recount", "post.before_finalise", "post.before_release"),
         *("post.after_finalise", "post.after_posted", "post.after_verified", "outbox.after_publish"),
     ),
 }
+
+_OFTEN = {point for points in POINTS.values() for point in points} - {
+    *("control.before_commit", "replay.after_selecting", "replay.after_folding", "replay.after_completion")
+}
+"""Points that are passed for each order or document, and not once for a whole replay."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +144,13 @@ def _freeze(chance: Random, at: float, world: World) -> Iterator[Placed]:
 def _arm(chance: Random, at: float, world: World) -> Iterator[Placed]:
     """Restart a part so that it dies or stands still at a named point."""
     part = chance.choice([part for part in world.parts if part.partition(":")[0] in POINTS])
-    point = f"{chance.choice(POINTS[part.partition(':')[0]])}:{chance.choice((1, 1, 2, 3))}"
+    point = chance.choice(POINTS[part.partition(":")[0]])
+    replays = point.startswith(("replay.", "control."))
+    time = chance.choice((1, 1, 2, 3)) if point in _OFTEN else 1
     freezes = chance.random() < 0.5
-    yield at, Step("arm", {"part": part, "point": point, "how": "FREEZE_AT" if freezes else "CRASH_AT"})
+    yield at, Step("arm", {"part": part, "point": f"{point}:{time}", "how": "FREEZE_AT" if freezes else "CRASH_AT"})
+    if replays:  # else it would seldom come by there
+        yield at + chance.uniform(0.01, 1.5), Step("replay")
     if freezes:
         yield at + chance.uniform(2, 8), Step("thaw", {"part": part, "after_s": chance.choice((1.0, 4.5))})
 

@@ -59,6 +59,18 @@ def test_processes_die_and_freeze_at_points_that_exist() -> None:
     assert {point for points in POINTS.values() for point in points} <= set(crash.POINTS)
 
 
+def test_who_is_to_die_within_a_replay_is_asked_for_one_after_it_was_started_so() -> None:
+    armed = set()
+    for seed in range(60):
+        steps = plan(seed, 40).steps
+        for number, step in enumerate(steps):
+            point = step.what.get("point", "").partition(":")[0]
+            if point.startswith("replay."):
+                armed.add(point)
+                assert "replay" in {later.act for later in steps[number:]}
+    assert armed == {point for point in crash.POINTS if point.startswith("replay.")}
+
+
 async def test_a_run_that_breaks_its_own_harness_has_failed_and_says_why(tmp_path: Path) -> None:
     no_servers: Any = None
     result = await run(no_servers, plan(1, 1), tmp_path / "run")
