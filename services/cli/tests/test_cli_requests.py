@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from mlc_cli import differences
+from mlc_cli import differences, holds
 from mlc_cli.differences import Look
 from mlc_cli.following import Became, became
 from mlc_cli.orders import keys
@@ -173,3 +173,12 @@ async def test_a_look_keeps_as_many_changes_as_are_shown_and_counts_the_rest(
         "1 order must be read",
     ):
         assert part in said
+
+
+def test_dead_letters_are_listed_with_what_to_do_about_them(capsys: pytest.CaptureFixture[str]) -> None:
+    letter = {"at": "acme.raw.orders/0/5", "reason": "not JSON: Expecting value at character 0", "size": 20}
+    holds._show([], [letter, letter | {"at": "acme.control/1/9"}])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("dead letters (2): Records that no reader understands")
+    assert lines[1].startswith("  What to do: Find out in the store which webhook or person sends them")
+    assert lines[2:] == [f"  {at} (20 bytes): {letter['reason']}" for at in ("acme.raw.orders/0/5", "acme.control/1/9")]

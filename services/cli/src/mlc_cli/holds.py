@@ -20,6 +20,12 @@ from mlc_common.store.holds import LedgerDocument
 
 app = typer.Typer(help="What waits for a person, and how to let it go on.", add_completion=False)
 
+DEAD_LETTERS = "Records that no reader understands; their bytes are kept as they came, and nothing waits for them."
+OF_DEAD_LETTERS = (
+    "Find out in the store which webhook or person sends them; what the store has of orders is read by the poller all "
+    "the same. They stay listed: --since leaves earlier ones out."
+)
+
 Order = Annotated[str, typer.Argument(help="The store's id of the order, or connection:order:id.")]
 Reason = Annotated[str, typer.Option(help="Only what is held for this reason; docs/holds.md lists them.")]
 Flow = Annotated[str, typer.Option(help="Only of this flow.")]
@@ -197,8 +203,11 @@ def _show(found: list[dict[str, Any]], dead: list[dict[str, Any]]) -> None:
             what = f" {row['document'].replace('_', ' ')}, since {when(row['since'])}{behind}"
             say((row["order"], "bold"), what, indent=2)
             say(row["detail"], indent=4)
+    if dead:
+        say(("dead letters", "bold"), f" ({len(dead)}): {DEAD_LETTERS}")
+        say(f"What to do: {OF_DEAD_LETTERS}", indent=2)
     for letter in dead:
-        say(("dead letter", "bold"), f" {letter['at']} ({letter['size']} bytes): {letter['reason']}")
+        say((letter["at"], "bold"), f" ({letter['size']} bytes): {letter['reason']}", indent=2)
     if not found and not dead:
         say("Nothing is held.")
 

@@ -72,7 +72,8 @@ EXPLANATIONS: dict[HoldReason, Explanation] = {
     ),
     HoldReason.CURRENCY_NOT_MAPPED: Explanation(
         "The order is in a currency that this flow does not post.",
-        f"Allow the currency (with its project where the ERP bills by project currency) and {_CORRECT}; {_RELEASE}.",
+        "Allow it under `currencies`, with a project that bills in it under `project.by_currency`, and "
+        f"{_CORRECT}; {_RELEASE}.",
     ),
     HoldReason.BAD_DATA: Explanation(
         "The store sent a record that cannot be read as an order or refund.",
@@ -90,7 +91,8 @@ EXPLANATIONS: dict[HoldReason, Explanation] = {
     ),
     HoldReason.AMOUNT_NOT_REPRESENTABLE: Explanation(
         "An amount is finer than the smallest unit of its currency.",
-        "Set the number of decimals in the store to that of the currency and save the order again.",
+        "Set the number of decimals in the store to that of the currency and save the order again; or book it by "
+        f"hand in the ERP and {_RESOLVE} (`--as posted`).",
     ),
     HoldReason.PARTY_MISSING: Explanation(
         "The buyer has no firm in the ERP and may not be created there.",
@@ -127,7 +129,7 @@ EXPLANATIONS: dict[HoldReason, Explanation] = {
     HoldReason.CREDIT_EXCEEDS_INVOICE: Explanation(
         "The credits of this order would exceed what was invoiced.",
         "Compare the refunds in the store with the credits in the ERP (`mlc holds show`); settle it there and "
-        f"{_RESOLVE}, or correct the refund, {_RELEASE}.",
+        f"{_RESOLVE} (`--as posted`), or correct the refund, {_RELEASE}.",
     ),
     HoldReason.CHANGED_AFTER_POSTING: Explanation(
         "The order was changed in the store after its document was posted, and this change is not adjusted by itself.",
@@ -140,15 +142,18 @@ EXPLANATIONS: dict[HoldReason, Explanation] = {
     ),
     HoldReason.AMOUNTS_DIFFER_FROM_ERP: Explanation(
         "What the ERP stored differs from what we sent.",
-        f"Compare the document in the ERP with `mlc holds show`; correct or delete it there, {_RELEASE}.",
+        f"Compare the document in the ERP with `mlc holds show`; correct or delete it there, {_RELEASE}; or, where it "
+        f"is posted and made right by hand, {_RESOLVE} (`--as posted`).",
     ),
     HoldReason.CONFLICT_IN_ERP: Explanation(
         "The ERP already holds another document under our number.",
-        f"Find out who made it; renumber or remove it in the ERP, {_RELEASE}.",
+        f"Find out who made it; renumber or remove it in the ERP, {_RELEASE}; or, if it is this very sale, {_RESOLVE} "
+        "(`--as posted`).",
     ),
     HoldReason.DUPLICATED: Explanation(
         "More than one document with our key is in the ERP.",
-        f"Keep one, reverse the others in the ERP, {_RELEASE}; or, where all is settled by hand, {_RESOLVE}.",
+        f"Keep one, reverse the others in the ERP, {_RELEASE}; or, where all is settled by hand, {_RESOLVE} "
+        "(`--as posted`).",
     ),
     HoldReason.REFUSED_BY_ERP: Explanation(
         "The ERP refused the document; its sentence is in the detail.",
