@@ -169,10 +169,15 @@ class OpenSales(Protocol):
 
 
 class OpenBooks(Protocol):
-    """Opens the reader of one ERP connection, for the documents of one numbering; it leaves most calls to posting."""
+    """Opens the reader of one ERP connection, for documents of these numberings; it leaves most calls to posting."""
 
     def __call__(
-        self, connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver, numbering: Numbering
+        self,
+        connection: Connection,
+        vault: Vault,
+        clock: Clock,
+        observer: HttpObserver,
+        numberings: Sequence[Numbering],
     ) -> AbstractAsyncContextManager[Books]:
         """Close it by leaving the context."""
         ...

@@ -43,23 +43,29 @@ class Names:
 
     ``IN-WC01-17`` and ``WA00017`` for an order, ``CM-WC01-17-R25`` for a credit (under its invoice's number); what
     adjusts or cancels has a suffix: ``IN-WC01-17-A1`` under ``WA00017A1``, ``CM-WC01-17-R25-A1`` under ``WAR00025A1``.
+
+    Args:
+        numberings: Every one that the flow ever had: a credit of today's reference is under the number that its invoice
+            was posted with.
     """
 
-    def __init__(self, numbering: Numbering) -> None:
-        code, self._prefix = re.escape(numbering.store_code), numbering.invoice_prefix
+    def __init__(self, *numberings: Numbering) -> None:
+        code = f"(?:{'|'.join(dict.fromkeys(re.escape(each.store_code) for each in numberings))})"
+        self._prefixes = list(dict.fromkeys(each.invoice_prefix for each in numberings))
         self._reference = re.compile(
             rf"(?:IN-{code}-(?P<order>\d+)|CM-{code}-(?P<credited>\d+)-R(?P<refund>\d+))(?P<derived>-[XA]\d+)?",
             re.IGNORECASE,
         )
-        self._number = re.compile(rf"{re.escape(self._prefix)}(?P<order>\d+)(?:A\d+)?", re.IGNORECASE)
+        prefix = "|".join(map(re.escape, self._prefixes))
+        self._number = re.compile(rf"(?:{prefix})(?P<order>\d+)(?:A\d+)?", re.IGNORECASE)
 
-    def number_of(self, order: str) -> str:
-        """The invoice number of an order."""
-        return document_number(self._prefix, order, LIMITS)
+    def numbers_of(self, order: str) -> list[str]:
+        """The numbers that an order's invoice may have."""
+        return [document_number(prefix, order, LIMITS) for prefix in self._prefixes]
 
-    def credit_number_of(self, refund: str) -> str:
-        """The number of a refund's credit, from which those of its adjustments are made."""
-        return document_number(f"{self._prefix}R", refund, CREDIT_LIMITS)
+    def credit_numbers_of(self, refund: str) -> list[str]:
+        """The numbers that a refund's credit may have, from which those of its adjustments are made."""
+        return [document_number(f"{prefix}R", refund, CREDIT_LIMITS) for prefix in self._prefixes]
 
     def order_of(self, number: str) -> str:
         """The order of an invoice number; empty where it is none of ours."""
@@ -116,16 +122,20 @@ class DeltekBooks:
         wanted = list(dict.fromkeys(orders))
         found: list[BookFact] = []
         for start in range(0, len(wanted), _AT_ONCE):
-            numbers = [self._names.number_of(order) for order in wanted[start : start + _AT_ONCE]]
-            rows = await self._client.ledger_rows_of_invoices(numbers, derived=_ADJUSTED)
-            facts = list(self._facts(rows))
+            numbers = [each for order in wanted[start : start + _AT_ONCE] for each in self._names.numbers_of(order)]
+            facts = await self._under(numbers)
             refunds = dict.fromkeys(fact.refund for fact in facts if fact.refund)
-            for first in range(0, len(refunds), _AT_ONCE):
-                credits_ = [self._names.credit_number_of(refund) for refund in list(refunds)[first : first + _AT_ONCE]]
-                facts += self._facts(await self._client.ledger_rows_of_invoices(credits_, derived=_ADJUSTED))
             found += facts
+            found += await self._under([each for refund in refunds for each in self._names.credit_numbers_of(refund)])
         chosen = set(wanted)
         return [fact for fact in found if fact.order in chosen]
+
+    async def _under(self, numbers: Sequence[str]) -> list[BookFact]:
+        facts: list[BookFact] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            facts += self._facts(await self._client.ledger_rows_of_invoices(some, derived=_ADJUSTED))
+        return facts
 
     async def under(self, reference: str) -> list[BookFact]:
         """See ``Books``."""
@@ -162,8 +172,8 @@ class DeltekBooks:
 
 @asynccontextmanager
 async def open_books(
-    connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver, numbering: Numbering
+    connection: Connection, vault: Vault, clock: Clock, observer: HttpObserver, numberings: Sequence[Numbering]
 ) -> AsyncIterator[DeltekBooks]:
     """The reader of an ERP connection (see ``mlc_common.reconciling.OpenBooks``)."""
     async with await open_client(connection, vault, clock, observer, share=SHARE) as client:
-        yield DeltekBooks(client, Names(numbering))
+        yield DeltekBooks(client, Names(*numberings))

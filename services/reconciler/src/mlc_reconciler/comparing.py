@@ -25,7 +25,7 @@ from mlc_common.telemetry import HttpMetrics
 from mlc_reconciler.evidence import Judged, Verdict
 from mlc_reconciler.explaining import Ledger
 from mlc_reconciler.period import Period
-from mlc_reconciler.rules import Rules
+from mlc_reconciler.rules import Rules, numberings_of
 from mlc_reconciler.settings import ReconcilerSettings
 from mlc_reconciler.tally import Tally
 from mlc_reconciler.walk import Walk
@@ -141,7 +141,8 @@ async def _opened(
     observer = HttpMetrics(runtime.metrics)
     open_sales, open_books = sales_of(store.kind.value), books_of(erp.kind.value)
     sales = await stack.enter_async_context(open_sales(store, runtime.vault, runtime.clock, observer))
-    books = await stack.enter_async_context(open_books(erp, runtime.vault, runtime.clock, observer, rules.numbering))
+    numberings = numberings_of(await mappings.bodies(runtime.pool, applied.flow))
+    books = await stack.enter_async_context(open_books(erp, runtime.vault, runtime.clock, observer, numberings))
     ledger = Ledger(runtime.pool, applied.flow, applied.store)
     return Walk(period, sales, books, rules, ledger.of, runtime.clock)
 

@@ -5,7 +5,7 @@ Only whether something ought to be in the books, and by which rule not; never an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -82,3 +82,14 @@ class Rules:
         if sale.paid_at is not None or placed >= cut_over:
             return None
         return Rule(CUT_OVER, f"placed on {placed}, before the cut-over {cut_over}, without a payment date")
+
+
+def numberings_of(texts: Sequence[str]) -> list[Numbering]:
+    """Each numbering of these mapping files once: what was posted under an older one is ours, too."""
+    found: dict[Numbering, None] = {}
+    for text in texts:
+        try:
+            found[Rules.of(text).numbering] = None
+        except ConfigurationError as error:  # of a release that knew other fields
+            _log.warning("reconcile.mapping_cannot_be_read", detail=str(error))
+    return list(found)

@@ -14,7 +14,7 @@ from mlc_common.reconciling import Numbering, SaleFact
 from mlc_mapper.examples import text as example
 from mlc_poller.sales import fact_of
 from mlc_reconciler.evidence import Rule, Ruling
-from mlc_reconciler.rules import Rules
+from mlc_reconciler.rules import Rules, numberings_of
 
 ORDERS = Path(__file__).parents[4] / "tests" / "data" / "woocommerce" / "orders"
 
@@ -82,3 +82,10 @@ def test_numbers_are_those_of_the_mapping_and_no_mapping_is_refused() -> None:
     with pytest.raises(ConfigurationError):
         Rules.of("flow: web")
     assert Rule("x") == Rule("x", "")
+
+
+def test_every_numbering_that_a_flow_ever_had_is_read_once_and_an_unreadable_mapping_is_passed_over() -> None:
+    text = example()
+    older = text.replace("WC01", "OLD1").replace("invoice_prefix: WA", "invoice_prefix: XA")
+    found = numberings_of([text, "flow: web", older, text.replace("Order {number}", "No. {number}")])
+    assert found == [Numbering("WC01", "WA"), Numbering("OLD1", "XA")]

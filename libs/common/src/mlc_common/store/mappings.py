@@ -72,6 +72,12 @@ async def current(connection: Connection | Pool) -> list[AppliedMapping]:
     ]
 
 
+async def bodies(connection: Connection | Pool, flow: str) -> list[str]:
+    """The text of every mapping that a flow ever had, the one in force first."""
+    query = "select body from mappings where flow = $1 order by current desc, applied_at desc"
+    return [row["body"] for row in await connection.fetch(query, flow)]
+
+
 async def erps(connection: Connection | Pool) -> list[str]:
     """Every ERP connection that a mapping ever named: each has a topic of commands, also when no flow uses it now."""
     return [row["erp"] for row in await connection.fetch("select distinct erp from mappings order by erp")]
