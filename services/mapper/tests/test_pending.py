@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from mlc_common import exactjson
-from mlc_common.events import Command, DocumentWish, HoldResolved
+from mlc_common.accounting import HoldReason
+from mlc_common.events import Command, DocumentWish, HeldWish, HoldResolved
 from mlc_mapper.decide import decide, release, resolve
 from mlc_mapper.decision import Decision
 from mlc_mapper.evolve import evolve
@@ -17,7 +18,7 @@ from mlc_mapper.mapping import Mapping
 from mlc_mapper.replays.order import decide_anew, with_commands
 from mlc_mapper.state import OrderState
 
-from .making import BILLING, NOW, item, mapping, order, snapshot, webhook
+from .making import BILLING, NOW, item, mapping, order, refund, snapshot, webhook, with_refunds
 from .test_contested import Told
 
 BASE = {"taxes": {"default": None}, "cut_over": "2026-11-01"}
@@ -64,6 +65,11 @@ class Asked(Told):
 
     def is_answered(self) -> None:
         self.takes(snapshot(SOLD, offset=9, fetch_id=self.fetches[-1], at=NOW, products=MUGS))
+
+
+def reason(command: Command) -> str:
+    assert isinstance(command.wish, HeldWish)
+    return command.wish.reason
 
 
 def account(command: Command) -> str:
@@ -135,6 +141,27 @@ def test_what_a_person_settles_meanwhile_is_released_no_more(found: Literal["pos
     told.settles(resolve(told.state, event, MOVED))
     told.is_answered()
     assert not told.newest.released
+
+
+def test_a_credit_that_is_released_while_the_order_is_to_be_read_waits_for_nothing_but_its_invoice_then() -> None:
+    """A hold says what it is for: what was read is not to be read any more."""
+    one = refund(25, "5.00")
+    sold = with_refunds(SOLD, one)
+    told = Asked(MOVED)
+    told.takes(snapshot(with_refunds(SOLD | {"date_modified_gmt": "2026-11-21T00:03:16"}, one), one, offset=2))
+    credit = told.newest
+    assert (credit.kind, credit.wish.wish) == ("credit_note", "document")
+    odd = sold | {"status": "odd", "date_modified_gmt": "2026-11-21T00:03:16"}
+    told.takes(webhook(exactjson.dumps(odd), offset=3))
+    assert told.state.contested is not None
+    told.settles(release(told.state, told.by, cause="ada", documents=[credit.document_key]))
+    assert reason(told.newest) == HoldReason.TO_BE_READ
+    told.takes(snapshot(odd, one, offset=4, fetch_id=told.fetches[-1]))
+    assert {reason(command) for command in told.commands[-2:]} == {HoldReason.STATUS_UNKNOWN}
+    assert told.newest.document_key == credit.document_key
+    mended = sold | {"date_modified_gmt": "2026-11-21T00:03:17"}
+    told.takes(snapshot(mended, one, offset=5))
+    assert [command.wish.wish for command in told.commands[-2:]] == ["document", "document"]
 
 
 def test_a_replay_in_the_middle_forgets_nothing_of_it() -> None:

@@ -92,8 +92,12 @@ def _of_invoice(
 
 
 def _with_held_invoice(state: OrderState, stub: RefundStub, invoice: HeldWish) -> Found:
-    """A credit waits for its invoice and says so; one that was commanded as a document stays."""
-    if _commanded(state, stub):
+    """A credit waits for its invoice and says so; one that was commanded as a document stays.
+
+    One that was held after that, be it because it was released while the order was to be read, waits with it again.
+    """
+    last = state.wishes.get(credit_key(state, stub.id))
+    if last is not None and last.commanded and last.wish == "document":
         return None
     return HeldWish(reason=invoice.reason, detail=f"refund {stub.id}: its invoice is held: {invoice.detail}")
 
