@@ -16,11 +16,12 @@ _DOCUMENT: TypeAdapter[BillingDocument] = TypeAdapter(Invoice | CreditNote)
 
 
 @dataclass(frozen=True)
-class Posted:
-    """A document that stands in the books and for which nothing is outstanding."""
+class Settled:
+    """A document for which nothing is outstanding, as it was sent: ``posted`` into the books, or given up."""
 
     document: BillingDocument
     plan: Plan
+    posted: bool
 
 
 async def open_documents(pool: Pool, erp: str) -> dict[str, int]:
@@ -43,15 +44,17 @@ async def outbox_length(pool: Pool, producer: str) -> int:
     return int(await pool.fetchval("select count(*) from outbox where producer = $1", producer))
 
 
-async def posted_for_good(pool: Pool, erp: str, references: Sequence[str]) -> list[Posted]:
-    """Those of the references whose document is posted, with nothing newer wanted and nothing outstanding."""
+async def settled_for_good(pool: Pool, erp: str, references: Sequence[str]) -> list[Settled]:
+    """Those of the references whose document is posted or withdrawn, with nothing newer wanted, nothing outstanding."""
     rows = await pool.fetch(
         """
-        select d.posted, d.plan from posting_documents d join posting_orders o using (flow, order_key)
-        where o.erp = $1 and d.posted is not null and d.settled_seq >= d.newest_seq and d.intent_at is null
+        select coalesce(d.posted, d.pursued) as document, d.plan, d.posted is not null as posted
+        from posting_documents d join posting_orders o using (flow, order_key)
+        where o.erp = $1 and (d.posted is not null or (d.pursued is not null and d.state = 'withdrawn'))
+            and d.settled_seq >= d.newest_seq and d.intent_at is null
             and d.plan::json ->> 'reference' = any($2::text[])
         """,
         erp,
         list(references),
     )
-    return [Posted(_DOCUMENT.validate_json(row["posted"]), Plan(**json.loads(row["plan"]))) for row in rows]
+    return [Settled(_DOCUMENT.validate_json(r["document"]), Plan(**json.loads(r["plan"])), r["posted"]) for r in rows]

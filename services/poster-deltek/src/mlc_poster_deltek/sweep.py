@@ -1,16 +1,20 @@
-"""Clears away drafts of ours whose document already stands in the books (architecture §5, step 4).
+"""Clears away drafts of ours whose document already stands in the books, or was withdrawn (architecture §5, step 4).
 
 A sender that was frozen and woke up may create a file again after its successor posted it, where the tenant guards the
-names of unposted files only. A person who posts such a file would double the revenue. Nothing is removed on our word
-alone: the ledger must show the whole document.
+names of unposted files only, or after its document was withdrawn. A person who posts such a file would double the
+revenue, or book what was cancelled. Nothing is removed on our word alone: the ledger must show the whole document; or
+nothing of it, and the file be exactly what we sent for a document that is withdrawn.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import structlog
 
 from mlc_common.clock import Clock
 from mlc_common.errors import ConnectorError
+from mlc_common.posting.gateway import Found
 from mlc_common.store.pool import UNAVAILABLE, Pool
 from mlc_poster_deltek import store
 from mlc_poster_deltek.books import Books
@@ -53,11 +57,18 @@ class Sweep:
         if not waiting:
             return []
         removed = []
-        for posted in await store.posted_for_good(self._pool, self._connection, waiting):
-            found = await self._books.look(posted.document, posted.plan)
-            in_the_books = any(one.status == "posted" and one.equal and one.ours for one in found)
-            left = any(one.status == "draft" and one.ours for one in found)
-            if in_the_books and left and await self._client.delete_file(posted.plan.reference):
-                _log.warning("deltek.draft_left_over", connection=self._connection, batch=posted.plan.reference)
-                removed.append(posted.plan.reference)
+        for settled in await store.settled_for_good(self._pool, self._connection, waiting):
+            found = await self._books.look(settled.document, settled.plan)
+            batch = settled.plan.reference
+            if _is_left_over(found, posted=settled.posted) and await self._client.delete_file(batch):
+                _log.warning("deltek.draft_left_over", connection=self._connection, batch=batch)
+                removed.append(batch)
         return removed
+
+
+def _is_left_over(found: Sequence[Found], *, posted: bool) -> bool:
+    """Whether our draft is one too many: its document is in the books, or was given up and this is what we sent."""
+    drafts = [one for one in found if one.status == "draft" and one.ours]
+    if posted:
+        return bool(drafts) and any(one.status == "posted" and one.equal and one.ours for one in found)
+    return len(found) == 1 and bool(drafts) and drafts[0].equal

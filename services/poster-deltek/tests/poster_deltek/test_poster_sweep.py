@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from mlc_common.events import DocumentWish
@@ -59,3 +62,21 @@ async def test_a_file_whose_document_the_ledger_does_not_show_is_left_for_a_pers
         )
         assert await swept(at) == []
         assert await at.drafts() == ["IN-WC01-1001"]
+
+
+@pytest.mark.parametrize(("altered", "swept_away"), [(False, True), (True, False)], ids=["as we sent it", "altered"])
+async def test_a_file_of_a_withdrawn_document_is_removed_if_it_is_what_we_sent(
+    desk: OpenDesk, altered: bool, swept_away: bool
+) -> None:
+    """Its sender was frozen, and woke up when the order had been cancelled: a person who posts it would book that."""
+    async with desk() as at:
+        await at.fault("status", ("PUT", "PostTransFile"), status=400, body='{"message": "The file is not approved."}')
+        await at.post(at.wanted(1, at.invoice()))
+        await at.heal()
+        await at.post(at.withdrawn(2, at.invoice()))
+        assert (await at.drafts(), list((await at.states()).values())) == ([], ["withdrawn"])
+        file = file_for(at.invoice())
+        async with at.client() as woken:
+            await woken.create_invoice(replace(file, trans_date=file.trans_date - timedelta(1)) if altered else file)
+        assert await swept(at) == (["IN-WC01-1001"] if swept_away else [])
+        assert await at.drafts() == ([] if swept_away else ["IN-WC01-1001"])
