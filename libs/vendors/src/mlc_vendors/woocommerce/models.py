@@ -35,7 +35,8 @@ class Webhook:
     @classmethod
     def of(cls, row: JsonObject) -> Webhook:
         """From the store's JSON."""
-        return cls(int(row["id"]), str(row["name"]), str(row["status"]), str(row["topic"]), str(row["delivery_url"]))
+        name, status, topic, url = (str(row.get(key) or "") for key in ("name", "status", "topic", "delivery_url"))
+        return cls(int(row["id"]), name, status, topic, url)
 
     @property
     def active(self) -> bool:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from mlc_common.errors import ConfigurationError, Unconfirmed
 from mlc_vendors.woocommerce.errors import NotFound
 from mlc_vendors.woocommerce.models import JsonObject, Webhook
-from mlc_vendors.woocommerce.paging import pages_of, read_all
+from mlc_vendors.woocommerce.paging import identity, pages_of, read_all
 from mlc_vendors.woocommerce.rest import Call
 from mlc_vendors.woocommerce.session import StoreSession
 
@@ -26,9 +26,10 @@ class Webhooks(StoreSession):
     _secrets_set: dict[int, bytes]
 
     async def list_webhooks(self) -> list[Webhook]:
-        """All of them, whatever their status."""
+        """All of them, whatever their status; what has no id of its own cannot be ours."""
         read = pages_of(self._rest, "/webhooks", template="webhooks.list")
-        return [Webhook.of(row) async for row in read_all(read, [("status", "all"), ("_fields", _FIELDS)])]
+        rows = [row async for row in read_all(read, [("status", "all"), ("_fields", _FIELDS)])]
+        return [Webhook.of(row) for row in rows if isinstance(identity(row), int)]
 
     async def create_webhook(self, topic: str, url: str, secret: SecretStr) -> Webhook:
         """Make one. The store sends a ping to ``url`` before it answers.
