@@ -189,7 +189,11 @@ def test_what_is_no_text_is_refused_before_it_reaches_the_log(tmp_path: Path) ->
 
 
 def test_what_postgresql_refuses_is_a_defect_and_not_a_server_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
-    for error, code in ((asyncpg.DataError("odd"), "defect"), (asyncpg.AdminShutdownError("end"), "unreachable")):
+    for error, code in (
+        (asyncpg.DataError("odd"), "defect"),
+        (asyncpg.AdminShutdownError("end"), "unreachable"),
+        (asyncpg.UndefinedTableError('relation "audit_index" does not exist'), "database"),
+    ):
         with pytest.raises(typer.Exit), output.telling_errors():
             raise error
         assert capsys.readouterr().err.startswith(f"error ({code}): ")

@@ -9,6 +9,7 @@ from mlc_common.errors import Retryable
 from mlc_common.store.pool import Pool
 from mlc_common.store.rebuild import generation, recorded
 from mlc_common.store.rebuild.folding import folds
+from mlc_common.store.rebuild.rebuilding import Report, _compare_table
 
 pytestmark = pytest.mark.postgres
 
@@ -41,6 +42,19 @@ async def test_a_fresh_generation_has_every_table_and_leaves_those_in_force_alon
     assert await tables(pool, generation.FRESH) == set()
     assert await pool.fetchval("select name from leases") == "kept"
     assert await pool.fetchval("select count(*) from public._pogo_migration where schema_name <> 'public'") == 0
+
+
+async def test_a_table_that_somebody_dropped_differs_in_every_row_and_is_back_after_the_swap(
+    pool: Pool, database: str
+) -> None:
+    await generation.make(pool, database)
+    await pool.execute("drop table public.audit_index")
+    report = Report(rows={"audit_index": 7})
+    async with pool.acquire() as connection, connection.transaction():
+        await _compare_table(connection, recorded.AUDIT_INDEX, report)
+    assert (report.differing, report.notes) == (7, ["The table audit_index is gone, of which the log tells 7 rows."])
+    await generation.swap(pool)
+    assert await pool.fetchval("select count(*) from public.audit_index") == 0
 
 
 async def test_a_swap_moves_everything_but_what_is_carried_over(pool: Pool, database: str) -> None:

@@ -32,6 +32,9 @@ TRACEBACK = "MLC_TRACEBACK"
 
 _SERVERS = {"asyncpg": "PostgreSQL", "aiokafka": "Kafka"}
 
+_TAMPERED = frozenset({"UndefinedTableError", "UndefinedColumnError", "InsufficientPrivilegeError"})
+"""What PostgreSQL says where a table, a column or a right of ours is gone; it names those, and never a value."""
+
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; amounts are strings."""
@@ -119,6 +122,12 @@ def _explained(error: BaseException) -> tuple[str, str]:
     server = _SERVERS.get(type(first).__module__.partition(".")[0])
     if server and _is_lost(first):
         return f"{server} was lost on the way ({type(first).__name__}); see that it runs, and try again", "unreachable"
+    if type(first).__name__ in _TAMPERED:
+        return (
+            f"PostgreSQL refuses: {first}. Its tables are not as they were made: find out who changed them, then `mlc "
+            "rebuild` makes them anew from the log; where that is refused, too, see docs/rebuild.md on a lost database",
+            "database",
+        )
     if isinstance(first, OSError) and first.filename is not None:
         return f"{first.filename}: {first.strerror}", "file"
     return _defect(first), "defect"

@@ -213,6 +213,12 @@ async def _compare(pool: Pool, parts: Sequence[Fold], report: Report, told: Prog
 
 
 async def _compare_table(connection: Connection, compared: Compared, report: Report) -> None:
+    place = f"{generation.IN_FORCE}.{compared.table}"
+    if await connection.fetchval("select to_regclass($1) is null", place):
+        lost = report.rows[compared.table]
+        report.notes.append(f"The table {compared.table} is gone, of which the log tells {lost} rows.")
+        report.differing += max(1, lost)
+        return
     async for found in differences(connection, generation.IN_FORCE, generation.FRESH, compared):
         report.differing += 1
         if len(report.differences) < LISTED:
