@@ -156,9 +156,16 @@ async def test_r20_an_end_that_a_kept_report_saw_and_that_is_gone_everywhere_is_
     said = await report_of(sold, report)
     for head in said["heads"]:
         head["offset"] += 5
-    (finding, *_) = (await sold.verify(kept=[Kept.parse(json.dumps(said).encode(), "november.json")])).findings
-    assert finding.what is What.KEPT_REPORT
-    assert "now the log ends at" in finding.detail
+    said["heads"].append({"topic": f"{sold.topics.tenant}.dropped", "partition": 2, "offset": 9, "chain": "00"})
+    kept = [Kept.parse(json.dumps(said).encode(), "november.json")]
+    findings = (await sold.verify(kept=kept)).findings
+    assert {finding.what for finding in findings} == {What.KEPT_REPORT}
+    assert [(finding.topic, finding.offset) for finding in findings] == sorted(
+        (head["topic"], head["offset"]) for head in said["heads"]
+    )
+    assert all("now the log ends at" in finding.detail for finding in findings)
+    of_one = (await sold.verify(Scope(topic="raw.orders"), kept=kept)).findings
+    assert [finding.topic for finding in of_one] == [sold.topics.raw_orders]
 
 
 async def test_a_kept_report_says_nothing_of_what_the_index_has_not_read_again(acme: Tenant, tmp_path: Path) -> None:

@@ -229,6 +229,8 @@ def test_a_sentence_is_one_line_where_no_person_sits_at_a_terminal(capsys: pytes
         (["holds", "release", "--all", "--why", "  "], "say why with --why"),
         (["holds", "resolve", "1001", "--as", "closed", "--why", " "], "say why with --why"),
         (["replay", "--all", "--why", " "], "say why with --why"),
+        (["replay", "--from", "2026-11-22", "--to", "2026-11-21", "--dry-run"], "--from 2026-11-22 is not before --to"),
+        (["replay", "--from", "yesterday", "--dry-run"], "--from yesterday is neither a date nor a time"),
         (["audit", "export", "--out", ""], "is no file in a folder that exists"),
         (["audit", "export", "--out", "."], "is no file in a folder that exists"),
         (["audit", "export", "--out", "nowhere/november.csv"], "--out nowhere/november.csv is no file in a folder"),

@@ -7,13 +7,14 @@ import getpass
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from mlc_cli import environment, following, orders
+from mlc_cli.audit.period import period
 from mlc_cli.differences import Look, what_if
 from mlc_cli.following import Became
 from mlc_cli.output import Json, counted, print_json, say, telling_errors
@@ -25,7 +26,6 @@ from mlc_common.runtime import Runtime
 from mlc_common.store import requests
 from mlc_common.store.mappings import AppliedMapping
 
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 _RANGE = re.compile(r"(\d+):(\d+)-(\d+)")
 RAW = "raw.orders"
 
@@ -53,20 +53,16 @@ class Selector:
             raise ConfigurationError("say which orders: --order, --from, --to, --offsets, --reason, or --all alone")
         if self.reason:
             check_reason(self.reason)
-        if self.since and self.until and self.since >= self.until:
-            raise ConfigurationError("--from must be before --to; --to is excluded")
 
 
 def replay(
     *,
     why: Annotated[str, typer.Option(help="Why; it is kept in the log. Needed but for --dry-run.")] = "",
     order: Annotated[list[str] | None, typer.Option(help="An order: the store's id, or connection:order:id.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option("--from", formats=_TIMES, help="Orders with an event from this time on (UTC).")
-    ] = None,
+    since: Annotated[str, typer.Option("--from", help="Orders with an event from this date or time on (UTC).")] = "",
     until: Annotated[
-        datetime | None, typer.Option("--to", formats=_TIMES, help="Orders with an event before this time (UTC).")
-    ] = None,
+        str, typer.Option("--to", help="Orders with an event up to this date, whole, or before this time (UTC).")
+    ] = "",
     offsets: Annotated[
         list[str] | None, typer.Option(help="Orders with an event here: partition:first-last, as 0:10-20.")
     ] = None,
@@ -93,7 +89,7 @@ def replay(
     with telling_errors(as_json=as_json):
         if topic != RAW:
             raise ConfigurationError(f"documents are decided from the topic {RAW} alone; --topic {topic} holds none")
-        chosen = Selector(order or [], _utc(since), _utc(until), _offsets(offsets or []), reason, everything, flow)
+        chosen = Selector(order or [], *period(since, until), _offsets(offsets or []), reason, everything, flow)
         chosen.check()
         if dry_run:
             asyncio.run(_dry_run(chosen, rebook=rebook, limit=limit, as_json=as_json))
@@ -101,10 +97,6 @@ def replay(
             check_why(why)
             manner = (by or getpass.getuser(), why)
             asyncio.run(_replay(chosen, manner, rebook=rebook, wait=not no_wait, as_json=as_json))
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time else None
 
 
 def _offsets(texts: list[str]) -> dict[int, tuple[int, int]]:

@@ -57,7 +57,12 @@ class Kept:
 
 
 async def not_as_kept(
-    connection: Connection, kept: Sequence[Kept], positions: Mapping[Place, int], ends: Mapping[Place, int]
+    connection: Connection,
+    kept: Sequence[Kept],
+    positions: Mapping[Place, int],
+    ends: Mapping[Place, int],
+    *,
+    topic: str = "",
 ) -> list[Finding]:
     """What reports saw and is there no more, or otherwise.
 
@@ -65,14 +70,15 @@ async def not_as_kept(
         connection: Of the transaction in which everything is looked at.
         kept: The reports.
         positions: How far the index is; what it has not read again yet (a rebuild) says nothing.
-        ends: Where the log ends, of every partition that is looked at; others are passed over.
+        ends: Where the log ends.
+        topic: The only one that is looked at; empty = all, also one that is there no more.
     """
     found = []
     for report in kept:
         for head in report.heads:
             place = (head.topic, head.part)
-            if place in positions:
-                found += await _compared(connection, report, head, positions[place], ends.get(place, 0))
+            if topic in ("", head.topic):
+                found += await _compared(connection, report, head, positions.get(place, 0), ends.get(place, 0))
     return found
 
 

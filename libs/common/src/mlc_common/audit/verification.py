@@ -101,7 +101,8 @@ async def verify(
         known = KnownKeys(keys, topics.audit, await _handovers(connection, log, topics.audit))
         check = CheckpointCheck(connection, known, {span.topic for span in spans}, positions=positions, ends=ends)
         checked = await _checkpoints(check, log, topics.audit, scope.since, upto)
-        otherwise = await not_as_kept(connection, kept, positions, ends)
+        only = spans[0].topic if scope.topic and spans else scope.topic
+        otherwise = await not_as_kept(connection, kept, positions, ends, topic=only)
     of_walks = [one.finding for one in walked.values() if one.finding is not None]
     findings = _first_of_each([*of_walks, *known.findings, *checked.findings.values(), *cut, *otherwise])
     return Verified(
