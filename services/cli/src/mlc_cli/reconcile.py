@@ -63,7 +63,8 @@ def reconcile(
         seen = _Seen(everything=everything, as_json=as_json)
         result = asyncio.run(_compare(asked, seen))
         if as_json:
-            print_json(result.as_json() | {"unexplained_items": seen.unexplained, "held_items": seen.held})
+            items = {"unexplained_items": seen.unexplained, "held_items": seen.held, "by_hand_items": seen.by_hand}
+            print_json(result.as_json() | items)
         else:
             _show(result, seen)
         if result.tally.unexplained:
@@ -85,6 +86,7 @@ class _Seen:
     as_json: bool
     unexplained: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
+    by_hand: list[dict[str, Any]] = field(default_factory=list)
 
     def hear(self, one: Any) -> None:
         """One verdict."""
@@ -99,6 +101,8 @@ class _Seen:
             self.unexplained.append(item)
         elif item["verdict"] == "held":
             self.held.append(item)
+        elif one.by_hand:
+            self.by_hand.append(item)
 
 
 def _item(one: Any) -> dict[str, Any]:
@@ -155,6 +159,9 @@ def _show(result: Any, seen: _Seen) -> None:
         say((_short(item["verdict"]), "bold red"), f": {item['sentence']}")
     for item in seen.held:
         say(("held", "yellow"), f": {_name(item)}, {item['sentence']}")
+    for item in seen.by_hand:
+        amounts = f"the store says {item['store']} {item['currency']}, the books {item['books']}"
+        say(("by hand", "yellow"), f": {_name(item)}, {amounts}; {item['sentence']}")
     unexplained = result.tally.unexplained
     if unexplained:
         say((f"{unexplained} cannot be explained.", "bold red"))

@@ -134,6 +134,7 @@ class Judged:
         sentence: Why, for a bookkeeper; empty for what is simply posted.
         references: The documents.
         paid: The order's payment, where it lies in the period.
+        by_hand: Both sides differ, and a person's word alone explains it.
     """
 
     kind: Literal["order", "refund", "document"]
@@ -146,6 +147,7 @@ class Judged:
     sentence: str = ""
     references: tuple[str, ...] = ()
     paid: Payment | None = None
+    by_hand: bool = False
 
     @property
     def unexplained(self) -> bool:

@@ -145,6 +145,8 @@ def _unsold(case: Case) -> list[Judged]:
 
 
 def _of(part: Part, case: Case, verdict: Verdict, why: str) -> Judged:
+    piece = case.recorded.pieces.get(part.key)
+    settled = piece is not None and piece.state == "resolved"
     return Judged(
         kind=part.kind,
         id=part.id,
@@ -155,6 +157,7 @@ def _of(part: Part, case: Case, verdict: Verdict, why: str) -> Judged:
         books=part.found,
         sentence=why,
         references=tuple(one.reference for one in part.books),
+        by_hand=settled and verdict is Verdict.EXCLUDED and part.rule is None and bool(part.delta),
     )
 
 

@@ -381,3 +381,16 @@ def test_our_records_never_hide_a_difference_of_what_we_settled(
 def test_exactly_three_verdicts_are_unexplained(verdict: Verdict) -> None:
     one = Judged(kind="order", id="1", order="1", verdict=verdict, currency="USD", store=Decimal(1), books=Decimal(1))
     assert one.unexplained == (verdict.value in ("missing", "differs", "without_sale"))
+
+
+def test_what_a_persons_word_alone_explains_is_told_from_what_the_books_say_themselves() -> None:
+    """R1's other side: whoever resolves holds must not be able to hide what is not in the books."""
+    word = Piece(state="resolved", since=LONG_AGO, by="mira", why="booked by hand")
+    one = sale(refunds={"25": "30.00"})
+    assert [each.by_hand for each in verdicts(one, [credit()], sale=word)] == [True, False]
+    assert [each.by_hand for each in verdicts(one, [invoice(), credit()], sale=word)] == [False, False]
+    assert [each.by_hand for each in verdicts(one, [], Ruling(sale=Rule("not_paid"), refunds={"25": Rule("x")}))] == [
+        False,
+        False,
+    ]
+    assert [each.by_hand for each in verdicts(one, [credit()])] == [False, False]
