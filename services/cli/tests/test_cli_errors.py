@@ -209,6 +209,16 @@ def test_of_several_things_that_went_wrong_the_one_that_a_person_can_mend_is_tol
     assert capsys.readouterr().err == "error (configuration): set the address\n"
 
 
+def test_what_strangers_wrote_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "Mug \x1b[2J\x1b]0;owned\x07\r\x9b1m \u202etxt"
+    output.say((evil, "bold"), " ", evil)
+    output.print_rows([{"name": evil}], as_json=False)
+    shown = capsys.readouterr().out
+    assert not set("\x1b\x07\r\x9b\u202e") & set(shown)
+    assert shown.count("Mug") == 3
+    assert output.harmless("two\nlines\tü 円") == "two\nlines\tü 円"
+
+
 def test_a_sentence_is_one_line_where_no_person_sits_at_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit), output.telling_errors():
         raise Retryable("word " * 40 + "end [brackets] stay")

@@ -70,7 +70,7 @@ def test_a_snapshot_with_text_that_is_no_utf8_comes_through(meta: dict[str, Any]
     assert again.order["name"] in ("Mug \ud800", "Mug \ufffd")
 
 
-TYPED = {"by": "k\0im", "why": "f\udcfcr", "flow": "web", "request_id": str(ID), "at": NOW.isoformat()}
+TYPED = {"by": "k\0im", "why": "f\udcfcr\x1b[2J", "flow": "web", "request_id": str(ID), "at": NOW.isoformat()}
 """What a terminal of another encoding makes of umlauts, as it may lie on the log."""
 
 
@@ -91,7 +91,7 @@ def test_what_a_person_typed_can_be_kept_by_whoever_reads_it_whatever_it_is(
     )  # fmt: skip
     said = decode(envelope, request_of).model_dump_json()
     assert "\\u0000" not in said
-    assert exactjson.loads(said)["why"] == "f\ufffdr"
+    assert exactjson.loads(said)["why"] == "f\ufffdr\ufffd[2J"
 
 
 def test_a_snapshot_that_nests_without_end_comes_through_cut_off() -> None:

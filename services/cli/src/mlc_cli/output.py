@@ -7,6 +7,7 @@ text or its variables, which may hold secrets.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ TRACEBACK = "MLC_TRACEBACK"
 
 _SERVERS = {"asyncpg": "PostgreSQL", "aiokafka": "Kafka"}
 
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but the line's end and the tabulator, and those that turn the direction of what follows."""
+
 _TAMPERED = frozenset({"UndefinedTableError", "UndefinedColumnError", "InsufficientPrivilegeError"})
 """What PostgreSQL says where a table, a column or a right of ours is gone; it names those, and never a value."""
 
@@ -42,10 +46,15 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def harmless(text: str) -> str:
+    """Text without what would steer the terminal of whoever reads it: some of it was written by strangers."""
+    return _STEERING.sub("\ufffd", text)
+
+
 def say(*parts: str | tuple[str, str], indent: int = 0, console: Console | None = None) -> None:
     """A sentence; a part is text, or text and its style. Folded at the terminal's width, one line elsewhere."""
     on = console or people
-    text = Text.assemble(*parts)
+    text = Text.assemble(*(harmless(part) if isinstance(part, str) else (harmless(part[0]), part[1]) for part in parts))
     margin = " " * indent
     lines = text.wrap(on, max(on.width - indent, 20)) if on.is_terminal else text.split("\n")
     for line in lines:
@@ -72,7 +81,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str =
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None else str(value)
+    return "" if value is None else harmless(str(value))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlc_cli.mappings import load_mapping, reader
-from mlc_cli.output import Json, people, print_json, say, telling_errors
+from mlc_cli.output import Json, harmless, people, print_json, say, telling_errors
 from mlc_common import exactjson
 from mlc_common.errors import ConfigurationError, Undecodable
 
@@ -95,4 +95,4 @@ def _lines(lines: list[dict[str, Any]]) -> Table:
 
 
 def _text(value: Any) -> Text:
-    return Text("" if value is None else str(value))
+    return Text("" if value is None else harmless(str(value)))

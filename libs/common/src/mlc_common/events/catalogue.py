@@ -23,11 +23,12 @@ class Event(Value):
     event_type: ClassVar[str]
 
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_UNTYPABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
-Said = Annotated[str, AfterValidator(lambda text: _UNSTORABLE.sub("\ufffd", text))]
+Said = Annotated[str, AfterValidator(lambda text: _UNTYPABLE.sub("\ufffd", text))]
 """What a person typed. A terminal of another encoding makes half pairs of surrogates of it, which PostgreSQL and JSON
-refuse, as they refuse NUL: whoever reads a request must be able to keep it, or it comes again for ever."""
+refuse, as they refuse NUL: whoever reads a request must be able to keep it, or it comes again for ever. What steers a
+terminal would steer that of the auditor."""
 
 
 class OrderSnapshot(Event):

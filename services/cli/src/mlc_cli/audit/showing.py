@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mlc_cli import environment
 from mlc_cli.audit.period import behind
-from mlc_cli.output import Json, people, print_json, say, telling_errors, when
+from mlc_cli.output import Json, harmless, people, print_json, say, telling_errors, when
 from mlc_common.audit.story import Line, Story, story_of
 
 
@@ -60,7 +60,7 @@ def _show(story: Story) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for line in story.lines:
-        table.add_row(when(line.at.isoformat(timespec="seconds")), line.what, Text(line.story))
+        table.add_row(when(line.at.isoformat(timespec="seconds")), harmless(line.what), Text(harmless(line.story)))
     people.print(table)
     if story.behind:
         say(f"{behind(story.behind)} What they tell is not shown.")
