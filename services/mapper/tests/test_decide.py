@@ -594,3 +594,36 @@ def test_an_order_that_was_left_out_is_decided_again_when_it_is_read_again() -> 
     (command,) = story.tell(snapshot(order(MUG), offset=1, at=NOW + timedelta(hours=1))).commands
     assert command.wish.wish == "document"
     assert story.tell(snapshot(order(MUG), offset=2, at=NOW + timedelta(hours=2))).commands == ()
+
+
+def test_an_order_of_before_the_cut_over_is_invoiced_once_that_moves_back_although_its_refund_is_held() -> None:
+    """It is read once more for that, and looks as it did: nothing of it is new."""
+    one = refund(25, "10.00")
+    sold = with_refunds(order(item(2, "72.00"), paid="2026-10-20T12:00:00"), one)
+    later, earlier = mapping(cut_over="2026-11-01"), mapping(cut_over="2026-10-01")
+    state = OrderState(flow="web", connection="shop", order_id=17)
+    held = decide(state, snapshot(sold, one), later)
+    assert isinstance(held, Decision)
+    assert [(command.kind, command.wish.wish) for command in held.commands] == [("credit_note", "held")]
+    again = decide(held.state, snapshot(sold, one, offset=1, at=NOW + timedelta(hours=1)), later)
+    assert isinstance(again, Decision)
+    assert again.commands == ()
+    moved = decide(again.state, snapshot(sold, one, offset=2, at=NOW + timedelta(hours=2)), earlier)
+    assert isinstance(moved, Decision)
+    assert [(command.kind, command.wish.wish) for command in moved.commands] == [
+        ("invoice", "document"),
+        ("credit_note", "document"),
+    ]
+
+
+def test_and_so_is_one_whose_hold_was_withdrawn_when_the_cut_over_moved_forward() -> None:
+    sold = order(item(2, "72.00"), paid="2026-10-20T12:00:00")
+    early, late = "2026-10-01", "2026-11-01"
+    state = OrderState(flow="web", connection="shop", order_id=17)
+    held = decide(state, snapshot(sold), mapping(cut_over=early, currencies=["EUR"]))
+    assert isinstance(held, Decision)
+    withdrawn = decide_again(held.state, mapping(cut_over=late), cause="replay")
+    assert [command.wish for command in withdrawn.commands] == [Withdrawn(rule="before_cut_over", date=DAY)]
+    moved = decide(withdrawn.state, snapshot(sold, offset=1, at=NOW + timedelta(hours=1)), mapping(cut_over=early))
+    assert isinstance(moved, Decision)
+    assert [command.wish.wish for command in moved.commands] == ["document"]

@@ -26,6 +26,7 @@ from mlc_mapper.mapping import Mapping
 from mlc_mapper.state import OrderState
 from mlc_mapper.woocommerce.completeness import missing
 from mlc_mapper.woocommerce.documents import Wished, map_order
+from mlc_mapper.woocommerce.invoices import invoice_key
 from mlc_mapper.woocommerce.reading import EPOCH
 from mlc_mapper.woocommerce.told import GoneTold, HintTold, OrderTold, Told, read
 
@@ -56,7 +57,7 @@ def decide(state: OrderState, event: RawInput, mapping: Mapping, *, told: Told |
         fetches = () if request.fetch_id in after.asked else (request,)
         return Decision(state=asked(after, request.fetch_id), fetches=fetches)
     new = not _says_nothing_new(state, after)
-    if not new and after.wishes:
+    if not new and _is_decided(after):
         return Decision(state=after)
     decision = decide_again(after, mapping, cause=event.event_id)
     # What other rules left out before is decided by these, though nothing of it is new.
@@ -214,6 +215,12 @@ def fetch(state: OrderState, because: str, *of: str) -> FetchRequested:
 def _is_answer(told: OrderTold) -> bool:
     """A snapshot that was asked for is as complete as can be; asking again would not help."""
     return told.fetch_id is not None
+
+
+def _is_decided(state: OrderState) -> bool:
+    """Whether an invoice was wished for, or withdrawn for another reason than a cut-over date, which may move back."""
+    last = state.wishes.get(invoice_key(state))
+    return last is not None and last.rule != "before_cut_over"
 
 
 def _says_nothing_new(before: OrderState, after: OrderState) -> bool:
