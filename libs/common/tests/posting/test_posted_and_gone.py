@@ -173,6 +173,42 @@ async def test_a_difference_that_still_differs_stays_held_and_is_settled_later(b
     assert [row.is_final for row in bench.ledger.rows()] == [True, True]
 
 
+@pytest.mark.parametrize("word", ["release", "absent", "posted"])
+async def test_a_held_difference_is_settled_although_the_order_has_changed_again(bench: Bench, word: str) -> None:
+    """The next difference waits behind it."""
+    order = Order(adjusting="difference")
+    await differing_difference(bench, order)
+    await bench.settle(order.invoice("90.00"))
+    posted = bench.ledger.rows()[1].posted
+    assert posted is not None
+    bench.erp.remove(DIFFERENCE)
+    bench.erp.foreign(DIFFERENCE, posted, posted=True, ours=True)
+    await bench.settle(said(order, word, "90.00"))
+
+    assert [row.is_final for row in bench.ledger.rows()] == [True, True, True]
+    assert bench.net() == Decimal("90.00")
+
+
+# -- a held draft that a person posts
+
+
+@pytest.mark.parametrize("then", ["changed", "changed, then cancelled"])
+async def test_a_held_draft_that_was_posted_by_hand_is_the_document_when_the_order_changes(
+    bench: Bench, then: str
+) -> None:
+    """As under another number: it is adopted as it was sent, and the change is a difference to it."""
+    order = Order(adjusting="difference")
+    bench.wire.script["finalise"] = [Held(HoldReason.PERIOD_CLOSED, "03/2026")]
+    await bench.settle(order.invoice("100.00"))
+    bench.erp.finalise(INVOICE)
+    await bench.settle(order.invoice("120.00"))
+    assert bench.net() == Decimal("120.00")
+    if then != "changed":
+        await bench.settle(order.withdraw())
+        assert bench.net() == 0
+    assert all(row.is_final for row in bench.ledger.rows())
+
+
 # -- booked by hand
 
 

@@ -31,6 +31,8 @@ class Afterwards(RowWriting, ABC):
         wish = self._row.wish
         if isinstance(wish, HeldWish):
             raise Held(wish.reason, wish.detail, fix=wish.fix)
+        if self._row.newest.released and not await self._adjustments_stand():
+            return None
         lines = adjusting.owed(self._row, self._rows, wish)
         pending = adjusting.pending(self._row, self._rows)
         if lines:
@@ -53,23 +55,28 @@ class Afterwards(RowWriting, ABC):
         return await self._close(State.WITHDRAWN if isinstance(wish, Withdrawn) else State.UNCHANGED)
 
     async def _compares_again(self, posted: BillingDocument) -> bool:
-        """Compare with the books what is held after it was posted, and what adjusted it.
+        """Compare with the books what is held after it was posted.
 
         Returns:
-            Whether all of it is there; what is not is looked for from now on.
+            Whether it is there; else it is looked for from now on.
 
         Raises:
             Held: the books still differ.
         """
-        differing = adjusting.differing(self._row, self._rows)
-        if differing is not None and differing.posted is not None:
-            beside = self._beside(differing)
-            if not await beside._stands_as(differing.posted):
-                return False
-            seq = differing.newest.seq
-            await beside._record(Step(State.VERIFIED, "equal"), intent="clear", settled_seq=seq, attempts=0)
         by_hand = self._row.erp_ids.get(BY_HAND) == "posted"  # under a name that we may not know
         return self._row.state is not State.HELD or by_hand or await self._stands_as(posted)
+
+    async def _adjustments_stand(self) -> bool:
+        """The same for what adjusted it: only its document can be released, and what is owed rests on it."""
+        differing = adjusting.differing(self._row, self._rows)
+        if differing is None or differing.posted is None:
+            return True
+        beside = self._beside(differing)
+        if not await beside._stands_as(differing.posted):
+            return False
+        seq = differing.newest.seq
+        await beside._record(Step(State.VERIFIED, "equal"), intent="clear", settled_seq=seq, attempts=0)
+        return True
 
     async def _stands_as(self, posted: BillingDocument) -> bool:
         _, plan = self._pursued()
@@ -124,10 +131,9 @@ class Afterwards(RowWriting, ABC):
         """Take a person's word for what the engine could not settle."""
         row = self._row
         pending = adjusting.pending(row, self._rows) if row.posted is not None else None
-        if pending is None or pending.is_final:
-            pending = adjusting.differing(row, self._rows)
-        if pending is not None:
-            return await self._resolve_adjustment(wish, pending)
+        pending = None if pending is None or pending.is_final else pending
+        if held := adjusting.differing(row, self._rows) or pending:
+            return await self._resolve_adjustment(wish, held)
         if wish.found == "absent":
             return await self._arrived_never()
         if wish.found == "closed":

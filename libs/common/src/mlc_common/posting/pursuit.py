@@ -99,12 +99,23 @@ class Pursuit(Afterwards):
             Whether there is something to settle first.
         """
         row = self._row
-        if row.pursued is None or row.plan is None or row.pursued.reference == document.reference:
+        if row.pursued is None or row.plan is None:
             return False
+        if row.pursued.reference == document.reference:
+            return row.sent and row.pursued != document and await self._is_posted_already(row.pursued, row.plan)
         if not row.sent and not any(map(self._in_the_way, await self._gateway.find(row.pursued, row.plan))):
             return False
         step = Step(State.UNKNOWN, "another reference is wanted")
         await self._record(step, intent="set", sent=True, absent_looks=0, pursued_seq=0)
+        return True
+
+    async def _is_posted_already(self, sent: BillingDocument, plan: Plan) -> bool:
+        """Adopt what was sent and held where a person has posted it by hand: a change since is a difference to it."""
+        found = await self._gateway.find(sent, plan)
+        if rules.judge(found) is not Sight.EQUAL_POSTED:
+            return False
+        self._row = dataclasses.replace(self._row, pursued_seq=0)
+        await self._posted(found[0], [Step(State.POSTED, "adopted")])
         return True
 
     def _in_the_way(self, found: Found) -> bool:
@@ -241,7 +252,7 @@ class Pursuit(Afterwards):
                 return None
             drafts = [item for item in found if item.status == "draft" and item.ours]
             hidden, amended = newer and len(drafts) < len(found), state is State.CREATED and not found[0].equal
-            if state in (State.FINALISING, State.HELD) or hidden or amended:
+            if state in (State.FINALISING, State.HELD) or hidden or amended or self._row.posted is not None:
                 self._let_pass()
             if newer:
                 return await self._supersede(found, drafts)
@@ -298,7 +309,8 @@ class Pursuit(Afterwards):
     def _let_pass(self) -> None:
         """Wait while what was announced may still take effect, or a look may still show what was before it.
 
-        A posting that nobody answered; our draft behind somebody else's document; the old content of an amended draft.
+        A posting that nobody answered; our draft behind somebody else's document; the old content of an amended draft;
+        the draft that something posted once was.
         """
         limits = self._gateway.limits
         wait = self._wait_for_absence(limits.absent_looks)
