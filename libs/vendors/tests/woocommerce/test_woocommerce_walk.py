@@ -271,9 +271,28 @@ async def test_a_list_without_any_time_is_an_odd_answer(said: object) -> None:
         [row async for row in OrderWalk(read, START, size=SIZE)]
 
 
-async def test_a_store_that_ignores_the_filter_is_found_out() -> None:
+@pytest.mark.parametrize("order", [1, 3, 4, 7], ids=["first", "last of a page", "first of a page", "last"])
+@pytest.mark.parametrize("crowded", [False, True], ids=["by time", "by id"])
+async def test_an_order_that_shows_an_earlier_time_than_it_was_found_by_ends_nothing(order: int, crowded: bool) -> None:
+    """Where the tables of the store are out of step, the time that it filters by is not the one that it shows."""
+    store = PretendStore({n: at(50 if crowded else 10 * n) for n in range(1, 8)})
+    walk = OrderWalk(breaking(store, order, date_modified_gmt=text(START - timedelta(days=9))), START, size=SIZE)
+    assert {row["id"] async for row in walk} == set(range(1, 8))
+    assert walk.read_until == at(50 if crowded else 60 if order == 7 else 70)
+
+
+async def test_one_alone_that_shows_an_earlier_time_is_handed_out() -> None:
+    read = breaking(PretendStore({1: at(10)}), 1, date_modified_gmt=text(START - timedelta(days=9)))
+    walk = OrderWalk(read, START, size=SIZE)
+    assert [row["id"] async for row in walk] == [1]
+    assert walk.read_until == START
+
+
+@pytest.mark.parametrize(("shown", "total"), [(2, 2), (SIZE, 99)])
+async def test_a_store_that_ignores_the_filter_is_found_out(shown: int, total: int) -> None:
     async def read(_params: Sequence[tuple[str, str]]) -> Page:
-        return Page([{"id": 1, "date_modified_gmt": text(START - timedelta(days=9))}], 1)
+        old = text(START - timedelta(days=9))
+        return Page([{"id": n, "date_modified_gmt": old} for n in range(1, shown + 1)], total)
 
     with pytest.raises(ConfigurationError, match="not asked for"):
         [row async for row in OrderWalk(read, START, size=SIZE)]
