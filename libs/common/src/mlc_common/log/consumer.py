@@ -334,6 +334,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
         fresh = [record for record in records if record.offset >= stands]
         self._stood_at(at, stands)
         if not fresh:
+            await self._see_that_it_is_whole(at, stands)
             return
         if fresh[0].offset == stands:
             await self._handler.handle(at.topic, at.partition, fresh)
@@ -348,6 +349,26 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
                 "Set the topic's retention to unlimited and restore it before going on."
             )
 
+    async def _see_that_it_is_whole(self, at: TopicPartition, stands: int) -> None:
+        """A broker that came back without its newest records gives out their offsets anew: pass none of those over."""
+        end, looks, pauses = self._highwater(at), count(1), _Pauses(self._clock)
+        while end is not None and end < stands:
+            try:
+                end = (await self._consumer.end_offsets([at]))[at]
+                self._check_end(at, stands, end, next(looks))
+            except (Retryable, KafkaError) as error:
+                _log.warning("consumer.waiting_for_positions", error=type(error).__name__)
+                await pauses.pause()
+            else:
+                self._seek(at, stands)
+
+    def _highwater(self, at: TopicPartition) -> int | None:
+        """The end of a partition as the last fetch saw it; None of one that is not ours (any more)."""
+        if self._consumer is None or at not in self._consumer.assignment():
+            return None
+        end: int | None = self._consumer.highwater(at)
+        return end
+
     def _stood_at(self, at: TopicPartition, offset: int) -> None:
         if at in self._stands:  # still ours
             self._stands[at] = offset
@@ -361,10 +382,8 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka p
 
         Of a partition that was taken away while its batch was in work, nobody here knows the end any more.
         """
-        if self._metrics is None or self._consumer is None or at not in self._consumer.assignment():
-            return
-        end = self._consumer.highwater(at)
-        if end is not None:
+        end = self._highwater(at)
+        if self._metrics is not None and end is not None:
             gauge = self._metrics.consumer_lag.labels(self._group, at.topic, str(at.partition))
             gauge.set(max(0, end - position))
 
