@@ -6,6 +6,7 @@ As ``mlc run`` does it: asyncio's own loop, which all other tests run on, forgiv
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from mlc_common.log import LogProducer, ensure_topics
+from mlc_common.log.connections import Connection
 from mlc_common.log.consumer import LogConsumer
 
 from .conftest import event
@@ -78,6 +80,36 @@ def test_what_is_wrong_with_a_request_stays_what_it_is(relay: Relay) -> None:
         await connection.close()
 
     on_uvloop(steps())
+
+
+async def test_a_client_that_is_cancelled_while_it_starts_leaves_no_connection_open(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its first question, which it forgets: a part that is stopped just then."""
+    asked, transports, send = asyncio.Event(), [], Connection.send
+
+    def is_never_answered(connection: Connection, request: Any, expect_response: bool = True) -> Any:
+        if not isinstance(request, MetadataRequest):
+            return send(connection, request, expect_response)
+        transports.append(connection._writer.transport)
+        asked.set()
+        return asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(Connection, "send", is_never_answered)
+    await start_and_cancel(kafka_bootstrap, asked)
+    gc.collect()
+    (transport,) = transports
+    assert transport.is_closing()
+
+
+async def start_and_cancel(bootstrap: str, when: asyncio.Event) -> None:
+    """Start a client and cancel that; nothing knows of it afterwards."""
+    client = aiokafka.client.AIOKafkaClient(bootstrap_servers=bootstrap)
+    starting = asyncio.create_task(client.bootstrap())
+    await asyncio.wait_for(when.wait(), WITHIN_S)
+    starting.cancel()
+    await asyncio.wait([starting])
+    await client.close()
 
 
 class AsksAtTheWrongMoment:

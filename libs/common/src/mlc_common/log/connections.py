@@ -32,6 +32,15 @@ class Connection(AIOKafkaConnection):  # type: ignore[misc] # aiokafka publishes
             self.close(reason=CloseReason.CONNECTION_BROKEN, exc=error)
             raise KafkaConnectionError(f"Connection at {self.host}:{self.port} is lost: {error}") from error
 
+    def __del__(self) -> None:
+        """Close what nobody closed: a client that is cancelled while it starts forgets its first connection.
+
+        aiokafka does, in ``bootstrap`` of its client.py. A client that nobody stopped says so itself.
+        """
+        if self.connected() and not self._loop.is_closed():
+            self._on_close_cb = None
+            self.close()
+
 
 def install() -> None:
     """Let every client of aiokafka in this process make its connections so."""
