@@ -4,7 +4,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .local/setup.stamp
-TEST_WORKERS ?= 2
+# One more than two cores: the long tests wait for processes and servers most of the time.
+TEST_WORKERS ?= 3
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml sandbox/pyproject.toml)
 
 .DEFAULT_GOAL := help
