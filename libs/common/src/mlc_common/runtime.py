@@ -24,7 +24,7 @@ from mlc_common.log import LogProducer, ensure_topics
 from mlc_common.serving import serving
 from mlc_common.settings import CommonSettings
 from mlc_common.store import migrations, stalled
-from mlc_common.store.pool import Pool, connect
+from mlc_common.store.pool import UNAVAILABLE, Pool, connect
 from mlc_common.telemetry import MetricsRegistry, health_app
 from mlc_common.vault import Vault
 
@@ -82,6 +82,15 @@ class Records(Surroundings):
         """Whether the database answers and every part says that it can work."""
         await self.pool.fetchval("select 1")
         return await super().ready()
+
+    async def until_ready(self) -> None:
+        """The same; a database that is lost meanwhile is waited for."""
+        while True:
+            try:
+                return await super().until_ready()
+            except UNAVAILABLE as error:
+                _log.warning("process.waiting_for_database", error=type(error).__name__)
+                await self.clock.sleep(_TICK_S)
 
 
 @dataclass(frozen=True, kw_only=True)

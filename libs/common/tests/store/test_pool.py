@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, cast
+
 import asyncpg
 import pytest
 
+from mlc_common.clock import SystemClock
+from mlc_common.events import Topics
+from mlc_common.runtime import Records
 from mlc_common.store.pool import UNAVAILABLE, connect
 
 _MINE = "select state, query from pg_stat_activity where application_name = 'pool test'"
@@ -56,3 +62,46 @@ async def test_what_the_database_cannot_do_now_is_waited_out_and_is_no_defect(da
     finally:
         await locking.close()
         await pool.close()
+
+
+async def test_a_task_that_is_cancelled_while_its_connection_is_lost_ends(database: str) -> None:
+    """What asyncpg raises in that moment passes for a lost database, which loops wait out: the process never ended."""
+    pool, lost, never = await connect(database, application="test", most=2), asyncio.Event(), asyncio.Event()
+    servers: asyncio.Queue[int] = asyncio.Queue()
+
+    async def works() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            connection.add_termination_listener(lambda _: lost.set())
+            servers.put_nowait(connection.get_server_pid())
+            await never.wait()
+
+    task = asyncio.create_task(works())
+    await pool.execute("select pg_terminate_backend($1)", await servers.get())
+    await asyncio.wait_for(lost.wait(), 30)
+    task.cancel()
+    await asyncio.wait([task])
+    await pool.close()
+    assert task.cancelled()
+
+
+async def test_a_part_that_starts_waits_for_a_database_that_is_lost_just_then() -> None:
+    class Lost:
+        looks = 0
+
+        async def fetchval(self, _: str) -> int:
+            self.looks += 1
+            if self.looks == 1:
+                raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+            return 1
+
+    lost, nothing = Lost(), cast(Any, None)
+    process = Records(
+        settings=nothing,
+        topics=Topics("acme"),
+        clock=SystemClock(),
+        owner="test",
+        pool=cast(Any, lost),
+        vault=nothing,
+    )
+    await asyncio.wait_for(process.until_ready(), 30)
+    assert lost.looks == 2

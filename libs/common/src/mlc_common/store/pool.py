@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import asyncpg
+import asyncpg.transaction
 
 from mlc_common.errors import ConfigurationError, ServerUnreachable, in_words
 
@@ -39,6 +42,21 @@ CONNECT_S = 15.0
 """How long a connection may take to come about."""
 
 
+class _Transaction(asyncpg.transaction.Transaction):
+    """One that does not hide behind its lost connection that its task was cancelled.
+
+    asyncpg raises an InterfaceError in the place of whatever ends a transaction whose connection is closed. A loop that
+    waits a lost database out would go on, and its process would never end.
+    """
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            await super().__aexit__(kind, error, trace)
+        except asyncpg.InterfaceError:
+            if not isinstance(error, asyncio.CancelledError):
+                raise
+
+
 class _Stateless(asyncpg.Connection):
     """A connection that goes back to the pool without a statement of its own; an open transaction is still ended.
 
@@ -49,6 +67,10 @@ class _Stateless(asyncpg.Connection):
     def get_reset_query(self) -> str:
         """Nothing to clear."""
         return ""
+
+    def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> _Transaction:
+        """As asyncpg's own."""
+        return _Transaction(self, isolation, readonly, deferrable)
 
 
 async def connect(
